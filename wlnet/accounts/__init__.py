@@ -1,0 +1,1 @@
+"""Player accounts behind an interface."""

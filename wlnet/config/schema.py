@@ -1,0 +1,299 @@
+"""Every setting of wlnet: name, unit, default, meaning.
+
+The comments of ``wlnet config init``, the reference in ``docs/operators.md`` and the checks at start are
+all made from these structs. Durations are seconds and sizes are bytes once loaded; in the file they may be
+written with a unit (``"15s"``, ``"5min"``, ``"256KiB"``).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Duration = Annotated[float, Meta(ge=0, extra={"unit": "duration"})]
+Size = Annotated[int, Meta(extra={"unit": "size"})]
+Count = Annotated[int, Meta(ge=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Rate = Annotated[float, Meta(ge=0, extra={"unit": "per second"})]
+
+
+class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Server(_Section, frozen=True):
+    """What this process is."""
+
+    roles: Annotated[
+        tuple[Literal["lobby", "relay"], ...],
+        Meta(min_length=1, description="What runs in this process. One process with both is the usual; with "
+             "one each, join them by [link]."),
+    ] = ("lobby", "relay")  # fmt: skip
+    state_dir: Annotated[
+        str, Meta(description="Where relative paths (database, secrets) are looked up and made.")
+    ] = "."
+
+
+class Lobby(_Section, frozen=True):
+    """The lobby: the metaserver that game clients log in to."""
+
+    listen: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, description="Addresses to listen on. Remove one family for a single-family server."),
+    ] = ("0.0.0.0", "::")  # fmt: skip
+    port: Annotated[Port, Meta(description="TCP port; 0 picks a free one. Clients use 7395 by default.")] = (
+        7395
+    )
+    motd: Annotated[
+        str,
+        Meta(max_length=1000, description="Message of the day, shown to everybody at login; empty for none."),
+    ] = ""
+    max_players: Annotated[Count, Meta(description="Players logged in at a time.")] = 3000
+    max_games: Annotated[Count, Meta(description="Games listed at a time.")] = 1000
+    ping_interval: Annotated[
+        Duration,
+        Meta(description="PING to each player this often, whatever else is sent. Released clients reconnect "
+             "after 240 s without one."),
+    ] = 15.0  # fmt: skip
+    silence_timeout: Annotated[
+        Duration,
+        Meta(description="A player who sent nothing for so long is disconnected (and may come back)."),
+    ] = 30.0
+    login_silence_timeout: Annotated[
+        Duration, Meta(description="The same for a connection that has not logged in.")
+    ] = 120.0
+    login_deadline: Annotated[
+        Duration,
+        Meta(description="A connection that never logs in is closed after so long, whatever it sends."),
+    ] = 600.0
+    lost_session_lifetime: Annotated[
+        Duration, Meta(description="How long a player whose connection was lost keeps name and game.")
+    ] = 300.0
+    announce_delay: Annotated[
+        Duration, Meta(description="A newcomer is announced to the others after so long, or when chatting.")
+    ] = 3.0
+    leave_delay: Annotated[
+        Duration,
+        Meta(description="A leave is announced after so long; nothing if the player is back by then."),
+    ] = 3.0
+    update_interval: Annotated[
+        Duration,
+        Meta(description="The lists' CLIENTS_UPDATE and GAMES_UPDATE are sent at once after a quiet time, "
+             "and at most this often in a busy one."),
+    ] = 1.0  # fmt: skip
+    reclaim_probe: Annotated[
+        Duration,
+        Meta(description="Somebody with the same secret logs in while the old connection looks alive: it is "
+             "pinged and has so long to answer before name and game move."),
+    ] = 3.0  # fmt: skip
+    reclaim_candidates: Annotated[
+        Count, Meta(description="How many such old connections are tried at most (a client waits 10 s).")
+    ] = 3
+    relogin_probe: Annotated[Duration, Meta(description="The same wait for RELOGIN of build 19 clients.")] = (
+        5.0
+    )
+    host_timeout: Annotated[
+        Duration, Meta(description="A game whose host has not reached the relay by then is removed.")
+    ] = 30.0
+    probe_port: Annotated[
+        Port, Meta(description="Where build 19 games on the host's own machine are tested.")
+    ] = 7396
+    probe_first_timeout: Annotated[Duration, Meta(description="Time limit of the first such test.")] = 10.0
+    probe_timeout: Annotated[Duration, Meta(description="Time limit of the repeated tests.")] = 30.0
+    probe_interval: Annotated[Duration, Meta(description="Pause between the tests of one game.")] = 30.0
+    max_probes: Annotated[Count, Meta(description="Tests under way at a time.")] = 50
+    relay_grace: Annotated[
+        Duration, Meta(description="Games of a relay whose link broke stay listed for so long.")
+    ] = 30.0
+
+
+class Relay(_Section, frozen=True):
+    """The relay: carries the games, so that hosts behind NATs can be reached."""
+
+    listen: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, description="Addresses to listen on. Remove one family for a single-family server."),
+    ] = ("0.0.0.0", "::")  # fmt: skip
+    port: Annotated[
+        Port, Meta(description="TCP port; 0 picks a free one. Released clients can use 7397 only.")
+    ] = 7397
+    public_addresses: Annotated[
+        tuple[str, ...],
+        Meta(max_length=2, description="The addresses players are told, at most one IPv4 and one IPv6 literal. Empty: "
+             "the address each player reached the lobby at, and this machine's address of the other family. Set "
+             "it behind NAT, in containers and when the relay runs on a machine of its own."),
+    ] = ()  # fmt: skip
+    name: Annotated[
+        str,
+        Meta(min_length=1, max_length=64, description="Name of this relay towards the lobby and in logs."),
+    ] = "relay"
+    max_games: Annotated[Count, Meta(description="Games carried at a time.")] = 1000
+    max_clients_per_game: Annotated[
+        Annotated[int, Meta(ge=0, le=248)], Meta(description="Clients of one game, the host not counted.")
+    ] = 248
+    handshake_timeout: Annotated[
+        Duration, Meta(description="A connection that has not said Hello by then is closed.")
+    ] = 10.0
+    host_timeout: Annotated[
+        Duration, Meta(description="A room nobody became host of is removed after so long.")
+    ] = 60.0
+    first_ping: Annotated[Duration, Meta(description="The first Ping after Welcome.")] = 1.0
+    ping_interval: Annotated[Duration, Meta(description="Pause between two Pings.")] = 15.0
+    ping_timeout: Annotated[
+        Duration, Meta(description="A peer that answered no Ping for so long is disconnected. Loading a big map on "
+                       "a slow machine may take most of a minute.")
+    ] = 90.0  # fmt: skip
+    id_quarantine: Annotated[
+        Duration,
+        Meta(
+            description="A client's id is not given again for so long, unless its host confirmed the end of it."
+        ),
+    ] = 300.0
+    queue_limit: Annotated[
+        Size, Meta(description="A peer with more than this waiting to be read by it is dropped, alone.")
+    ] = 1048576
+    close_linger: Annotated[
+        Duration, Meta(description="How long a dropped peer may take to read the reason.")
+    ] = 5.0
+
+
+class Limits(_Section, frozen=True):
+    """What strangers may cost. Loopback and trusted networks are exempt from per-address limits."""
+
+    trusted_networks: Annotated[
+        tuple[str, ...],
+        Meta(max_length=64, description='Networks like "10.1.0.0/16" no per-address limit applies to.'),
+    ] = ()
+    lobby_connections: Annotated[Count, Meta(description="Connections to the lobby at a time.")] = 4000
+    lobby_connections_per_address: Annotated[
+        Count, Meta(description="The same from one IPv4 address or IPv6 /64.")
+    ] = 30
+    relay_connections: Annotated[Count, Meta(description="Connections to the relay at a time.")] = 8000
+    relay_connections_per_address: Annotated[
+        Count, Meta(description="The same from one IPv4 address or IPv6 /64.")
+    ] = 60
+    lobby_packet: Annotated[Size, Meta(ge=64, le=65535, description="Longest packet a player may send.")] = (
+        16384
+    )
+    lobby_packet_before_login: Annotated[
+        Size, Meta(ge=64, le=65535, description="The same for a connection that has not logged in.")
+    ] = 2048
+    relay_hello: Annotated[
+        Size, Meta(ge=64, le=65535, description="Longest Hello, and longest reason of a Disconnect.")
+    ] = 1024
+    name_length: Annotated[
+        Annotated[int, Meta(ge=1, le=255)], Meta(description="Characters of a player's name.")
+    ] = 40
+    game_name_length: Annotated[
+        Annotated[int, Meta(ge=1, le=255)], Meta(description="Bytes of a game's name.")
+    ] = 80
+    build_length: Annotated[
+        Annotated[int, Meta(ge=1, le=255)], Meta(description="Bytes of a build string.")
+    ] = 64
+    nonce_length: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)], Meta(description="Bytes of a login secret or clear password.")
+    ] = 128
+    chat_length: Annotated[
+        Annotated[int, Meta(ge=1, le=16000)],
+        Meta(description="Bytes of one chat line, MOTD or announcement."),
+    ] = 1000
+    games_per_player: Annotated[Count, Meta(description="Games one player may host at a time.")] = 1
+    command_rate: Annotated[
+        Rate, Meta(description="Lobby commands of one player; beyond it the server reads no faster.")
+    ] = 20.0
+    command_burst: Annotated[Count, Meta(description="Commands at once.")] = 100
+    chat_rate: Annotated[Rate, Meta(description="Chat lines of one player; those beyond it are refused.")] = (
+        2.0
+    )
+    chat_burst: Annotated[Count, Meta(description="Chat lines at once.")] = 30
+    failed_login_rate: Annotated[
+        Rate, Meta(description="Wrong passwords from one address; beyond it logins with account are refused.")
+    ] = 0.1
+    failed_login_burst: Annotated[Count, Meta(description="Wrong passwords at once.")] = 10
+    lobby_queue: Annotated[
+        Size, Meta(description="A player with more than this waiting to be read by him is dropped, alone.")
+    ] = 262144
+    total_queues: Annotated[
+        Size,
+        Meta(description="All such queues of lobby and relay together; beyond it the fullest is dropped."),
+    ] = 268435456
+    log_rate: Annotated[
+        Rate, Meta(description="Log lines about one address; what is left out is counted and told.")
+    ] = 1.0
+    log_burst: Annotated[Count, Meta(description="Log lines at once.")] = 30
+
+
+class Database(_Section, frozen=True):
+    """Where accounts, bans and mutes are kept."""
+
+    url: Annotated[
+        str,
+        Meta(min_length=1, description="SQLAlchemy URL. A relative SQLite path lies in server.state_dir."),
+    ] = "sqlite:///wlnet.sqlite3"
+    threads: Annotated[Annotated[int, Meta(ge=1, le=64)], Meta(description="Threads that talk to it.")] = 4
+    timeout: Annotated[
+        Duration, Meta(description="A question to the database not answered by then counts as failed.")
+    ] = 5.0
+    max_pending: Annotated[Count, Meta(description="Questions waiting at a time; more fail at once.")] = 500
+
+
+class Moderation(_Section, frozen=True):
+    """Bans and mutes."""
+
+    kick_duration: Annotated[Duration, Meta(description="How long /kick keeps a player out.")] = 300.0
+    ban_duration: Annotated[Duration, Meta(description="How long /ban keeps a player out.")] = 86400.0
+    refresh_interval: Annotated[
+        Duration, Meta(description="How soon a change made by another program (wlnet ban ...) takes effect.")
+    ] = 2.0
+    max_entries: Annotated[Count, Meta(description="Bans and mutes in force at a time.")] = 100000
+
+
+class Link(_Section, frozen=True):
+    """Joins a lobby process and relay processes. Not used while one process is both."""
+
+    listen: Annotated[str, Meta(description="The lobby listens here for relays.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="TCP port of it; 0 picks a free one.")] = 7398
+    lobby: Annotated[str, Meta(description="HOST:PORT at which a relay finds its lobby.")] = "127.0.0.1:7398"
+    secret_file: Annotated[
+        str,
+        Meta(description="File with the secret both sides must have (32 characters or more). The lobby makes it if "
+             "it is missing; copy it to the relay's machine."),
+    ] = "link.secret"  # fmt: skip
+    reconnect_min: Annotated[Duration, Meta(description="First pause before a relay dials again.")] = 0.5
+    reconnect_max: Annotated[Duration, Meta(description="Longest such pause.")] = 10.0
+    keepalive: Annotated[Duration, Meta(description="Pause between two signs of life on the link.")] = 5.0
+    dead_after: Annotated[Duration, Meta(description="A link silent for so long is closed.")] = 15.0
+    max_relays: Annotated[Count, Meta(description="Relays at a time.")] = 16
+
+
+class Logging(_Section, frozen=True):
+    """What is written about it all."""
+
+    format: Annotated[
+        Literal["text", "json"], Meta(description="Text for people, or one JSON object a line.")
+    ] = "text"
+    level: Annotated[
+        Literal["debug", "info", "warn", "error"], Meta(description="The least important lines written.")
+    ] = "info"
+    file: Annotated[str, Meta(description="File to write to; empty for standard output.")] = ""
+    shorten_addresses: Annotated[
+        bool, Meta(description="Write addresses without their last part (203.0.113.x).")
+    ] = False
+    figures_interval: Annotated[
+        Duration,
+        Meta(description="A line with players, games, connections and limits hit, this often; 0 for never."),
+    ] = 3600.0
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file: one table a section."""
+
+    server: Server = field(default_factory=Server)
+    lobby: Lobby = field(default_factory=Lobby)
+    relay: Relay = field(default_factory=Relay)
+    limits: Limits = field(default_factory=Limits)
+    database: Database = field(default_factory=Database)
+    moderation: Moderation = field(default_factory=Moderation)
+    link: Link = field(default_factory=Link)
+    logging: Logging = field(default_factory=Logging)

@@ -1,0 +1,1 @@
+"""What a stranger may cost us: buckets, gates and budgets."""

@@ -1,0 +1,1 @@
+"""The authenticated channel between a lobby process and a relay process."""

@@ -1,0 +1,1 @@
+"""The lobby: players, games, chat and presence, without any wire protocol."""

@@ -1,0 +1,1 @@
+"""Bans and mutes: who may not come in or not speak."""

@@ -1,0 +1,1 @@
+"""Wire dialects: codec, session machine and thin shell for each."""

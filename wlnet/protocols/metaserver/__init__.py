@@ -1,0 +1,1 @@
+"""The Widelands metaserver protocol (docs/protocols/metaserver.md)."""

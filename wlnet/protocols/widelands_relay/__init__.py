@@ -1,0 +1,1 @@
+"""The Widelands relay protocol (docs/protocols/relay.md)."""

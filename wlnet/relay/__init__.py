@@ -1,0 +1,1 @@
+"""Relay rooms: one host, many guests, bounded queues, without any wire protocol."""
