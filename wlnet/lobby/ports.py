@@ -67,13 +67,24 @@ class RoomReport(Struct, frozen=True, kw_only=True):
 
 
 class RelayPort(Protocol):
-    """The relay, wherever it runs."""
+    """The relay or relays, wherever they run.
+
+    Room ids are made by the lobby and must never come twice, not even after the lobby restarted (a relay
+    may still carry a room of the former lobby process): draw them at random, 64 bits or more.
+    """
 
     def addresses(self, reached_at: str) -> tuple[str, ...]:
         """One or two IP literals to tell a player whose lobby connection arrived at *reached_at*.
 
-        The family of *reached_at* comes first. Empty if no relay is there.
+        The family of *reached_at* comes first. Empty if no relay is there. With several relays use
+        :meth:`addresses_of_room` for a game that has its room already.
         """
+
+    def addresses_of_room(self, room_id: str, reached_at: str) -> tuple[str, ...]:
+        """The same for the relay that has room *room_id*; empty if the room is not known or its relay away."""
+
+    def relay_of(self, room_id: str) -> str | None:
+        """The name of the relay that has room *room_id*, also while its link is down; None: no such room."""
 
     def open_room(self, room_id: str, password: str, card: RoomCard, answer: Callable[[bool], None]) -> None:
         """Open room *room_id* for the game ``card.game``; *password* makes the host. False: refused, away."""
@@ -97,11 +108,15 @@ class RelayEvents(Protocol):
     def room_closed(self, room_id: str) -> None:
         """The room is gone, for whatever reason."""
 
-    def relay_found(self, rooms: list[RoomReport]) -> None:
-        """The relay is (again) there, and these are all its rooms."""
+    def relay_found(self, relay: str, rooms: list[RoomReport]) -> None:
+        """The relay called *relay* is (again) there, and these are all its rooms.
 
-    def relay_lost(self) -> None:
-        """The relay cannot be reached; its rooms may or may not live on."""
+        The list is the truth for that relay: rooms of it the lobby knows that are not in the list are gone,
+        rooms in the list the lobby does not know are to be adopted (the lobby restarted).
+        """
+
+    def relay_lost(self, relay: str) -> None:
+        """The relay called *relay* cannot be reached; its rooms may or may not live on."""
 
 
 class ProberPort(Protocol):
