@@ -45,6 +45,9 @@ class Limit(StrEnum):
     MUTED = "muted"
     ACCOUNTS_UNAVAILABLE = "accounts_unavailable"
     PROBES = "probes"
+    WRONG_SECRET = "wrong_secret"
+    RELAYS = "relays"
+    PENDING = "pending"
 
 
 class Metrics:

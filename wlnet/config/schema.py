@@ -11,11 +11,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-Duration = Annotated[float, Meta(ge=0, extra={"unit": "duration"})]
+TEN_YEARS = 315_360_000
+
+Duration = Annotated[float, Meta(ge=0, le=TEN_YEARS, extra={"unit": "duration"})]
+Interval = Annotated[float, Meta(ge=0.01, le=TEN_YEARS, extra={"unit": "duration"})]
+"""A duration something is repeated at, so never zero."""
 Size = Annotated[int, Meta(extra={"unit": "size"})]
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+AtLeastOne = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Rate = Annotated[float, Meta(ge=0, extra={"unit": "per second"})]
+Rate = Annotated[float, Meta(ge=0, le=1_000_000, extra={"unit": "per second"})]
+"""Zero means: no limit."""
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,19 +58,19 @@ class Lobby(_Section, frozen=True):
     max_players: Annotated[Count, Meta(description="Players logged in at a time.")] = 3000
     max_games: Annotated[Count, Meta(description="Games listed at a time.")] = 1000
     ping_interval: Annotated[
-        Duration,
+        Interval,
         Meta(description="PING to each player this often, whatever else is sent. Released clients reconnect "
              "after 240 s without one."),
     ] = 15.0  # fmt: skip
     silence_timeout: Annotated[
-        Duration,
+        Interval,
         Meta(description="A player who sent nothing for so long is disconnected (and may come back)."),
     ] = 30.0
     login_silence_timeout: Annotated[
-        Duration, Meta(description="The same for a connection that has not logged in.")
+        Interval, Meta(description="The same for a connection that has not logged in.")
     ] = 120.0
     login_deadline: Annotated[
-        Duration,
+        Interval,
         Meta(description="A connection that never logs in is closed after so long, whatever it sends."),
     ] = 600.0
     lost_session_lifetime: Annotated[
@@ -99,9 +105,9 @@ class Lobby(_Section, frozen=True):
     probe_port: Annotated[
         Port, Meta(description="Where build 19 games on the host's own machine are tested.")
     ] = 7396
-    probe_first_timeout: Annotated[Duration, Meta(description="Time limit of the first such test.")] = 10.0
-    probe_timeout: Annotated[Duration, Meta(description="Time limit of the repeated tests.")] = 30.0
-    probe_interval: Annotated[Duration, Meta(description="Pause between the tests of one game.")] = 30.0
+    probe_first_timeout: Annotated[Interval, Meta(description="Time limit of the first such test.")] = 10.0
+    probe_timeout: Annotated[Interval, Meta(description="Time limit of the repeated tests.")] = 30.0
+    probe_interval: Annotated[Interval, Meta(description="Pause between the tests of one game.")] = 30.0
     max_probes: Annotated[Count, Meta(description="Tests under way at a time.")] = 50
     relay_grace: Annotated[
         Duration, Meta(description="Games of a relay whose link broke stay listed for so long.")
@@ -133,15 +139,15 @@ class Relay(_Section, frozen=True):
         Annotated[int, Meta(ge=0, le=248)], Meta(description="Clients of one game, the host not counted.")
     ] = 248
     handshake_timeout: Annotated[
-        Duration, Meta(description="A connection that has not said Hello by then is closed.")
+        Interval, Meta(description="A connection that has not said Hello by then is closed.")
     ] = 10.0
     host_timeout: Annotated[
         Duration, Meta(description="A room nobody became host of is removed after so long.")
     ] = 60.0
-    first_ping: Annotated[Duration, Meta(description="The first Ping after Welcome.")] = 1.0
-    ping_interval: Annotated[Duration, Meta(description="Pause between two Pings.")] = 15.0
+    first_ping: Annotated[Interval, Meta(description="The first Ping after Welcome.")] = 1.0
+    ping_interval: Annotated[Interval, Meta(description="Pause between two Pings.")] = 15.0
     ping_timeout: Annotated[
-        Duration, Meta(description="A peer that answered no Ping for so long is disconnected. Loading a big map on "
+        Interval, Meta(description="A peer that answered no Ping for so long is disconnected. Loading a big map on "
                        "a slow machine may take most of a minute.")
     ] = 90.0  # fmt: skip
     id_quarantine: Annotated[
@@ -151,7 +157,7 @@ class Relay(_Section, frozen=True):
         ),
     ] = 300.0
     queue_limit: Annotated[
-        Size, Meta(description="A peer with more than this waiting to be read by it is dropped, alone.")
+        Size, Meta(ge=131072, le=2**40, description="A peer with more than this waiting to be read by it is dropped, alone.")
     ] = 1048576
     close_linger: Annotated[
         Duration, Meta(description="How long a dropped peer may take to read the reason.")
@@ -165,13 +171,13 @@ class Limits(_Section, frozen=True):
         tuple[str, ...],
         Meta(max_length=64, description='Networks like "10.1.0.0/16" no per-address limit applies to.'),
     ] = ()
-    lobby_connections: Annotated[Count, Meta(description="Connections to the lobby at a time.")] = 4000
+    lobby_connections: Annotated[AtLeastOne, Meta(description="Connections to the lobby at a time.")] = 4000
     lobby_connections_per_address: Annotated[
-        Count, Meta(description="The same from one IPv4 address or IPv6 /64.")
+        AtLeastOne, Meta(description="The same from one IPv4 address or IPv6 /64.")
     ] = 30
-    relay_connections: Annotated[Count, Meta(description="Connections to the relay at a time.")] = 8000
+    relay_connections: Annotated[AtLeastOne, Meta(description="Connections to the relay at a time.")] = 8000
     relay_connections_per_address: Annotated[
-        Count, Meta(description="The same from one IPv4 address or IPv6 /64.")
+        AtLeastOne, Meta(description="The same from one IPv4 address or IPv6 /64.")
     ] = 60
     lobby_packet: Annotated[Size, Meta(ge=64, le=65535, description="Longest packet a player may send.")] = (
         16384
@@ -202,26 +208,26 @@ class Limits(_Section, frozen=True):
     command_rate: Annotated[
         Rate, Meta(description="Lobby commands of one player; beyond it the server reads no faster.")
     ] = 20.0
-    command_burst: Annotated[Count, Meta(description="Commands at once.")] = 100
+    command_burst: Annotated[AtLeastOne, Meta(description="Commands at once.")] = 100
     chat_rate: Annotated[Rate, Meta(description="Chat lines of one player; those beyond it are refused.")] = (
         2.0
     )
-    chat_burst: Annotated[Count, Meta(description="Chat lines at once.")] = 30
+    chat_burst: Annotated[AtLeastOne, Meta(description="Chat lines at once.")] = 30
     failed_login_rate: Annotated[
         Rate, Meta(description="Wrong passwords from one address; beyond it logins with account are refused.")
     ] = 0.1
-    failed_login_burst: Annotated[Count, Meta(description="Wrong passwords at once.")] = 10
+    failed_login_burst: Annotated[AtLeastOne, Meta(description="Wrong passwords at once.")] = 10
     lobby_queue: Annotated[
-        Size, Meta(description="A player with more than this waiting to be read by him is dropped, alone.")
+        Size, Meta(ge=65536, le=2**40, description="A player with more than this waiting to be read by him is dropped, alone.")
     ] = 262144
     total_queues: Annotated[
         Size,
-        Meta(description="All such queues of lobby and relay together; beyond it the fullest is dropped."),
+        Meta(ge=1048576, le=2**40, description="All such queues of lobby and relay together; beyond it the fullest is dropped."),
     ] = 268435456
     log_rate: Annotated[
         Rate, Meta(description="Log lines about one address; what is left out is counted and told.")
     ] = 1.0
-    log_burst: Annotated[Count, Meta(description="Log lines at once.")] = 30
+    log_burst: Annotated[AtLeastOne, Meta(description="Log lines at once.")] = 30
 
 
 class Database(_Section, frozen=True):
@@ -233,7 +239,7 @@ class Database(_Section, frozen=True):
     ] = "sqlite:///wlnet.sqlite3"
     threads: Annotated[Annotated[int, Meta(ge=1, le=64)], Meta(description="Threads that talk to it.")] = 4
     timeout: Annotated[
-        Duration, Meta(description="A question to the database not answered by then counts as failed.")
+        Interval, Meta(description="A question to the database not answered by then counts as failed.")
     ] = 5.0
     max_pending: Annotated[Count, Meta(description="Questions waiting at a time; more fail at once.")] = 500
 
@@ -244,7 +250,7 @@ class Moderation(_Section, frozen=True):
     kick_duration: Annotated[Duration, Meta(description="How long /kick keeps a player out.")] = 300.0
     ban_duration: Annotated[Duration, Meta(description="How long /ban keeps a player out.")] = 86400.0
     refresh_interval: Annotated[
-        Duration, Meta(description="How soon a change made by another program (wlnet ban ...) takes effect.")
+        Interval, Meta(description="How soon a change made by another program (wlnet ban ...) takes effect.")
     ] = 2.0
     max_entries: Annotated[Count, Meta(description="Bans and mutes in force at a time.")] = 100000
 
@@ -260,11 +266,27 @@ class Link(_Section, frozen=True):
         Meta(description="File with the secret both sides must have (32 characters or more). The lobby makes it if "
              "it is missing; copy it to the relay's machine."),
     ] = "link.secret"  # fmt: skip
-    reconnect_min: Annotated[Duration, Meta(description="First pause before a relay dials again.")] = 0.5
-    reconnect_max: Annotated[Duration, Meta(description="Longest such pause.")] = 10.0
-    keepalive: Annotated[Duration, Meta(description="Pause between two signs of life on the link.")] = 5.0
-    dead_after: Annotated[Duration, Meta(description="A link silent for so long is closed.")] = 15.0
+    reconnect_min: Annotated[Interval, Meta(description="First pause before a relay dials again.")] = 0.5
+    reconnect_max: Annotated[Interval, Meta(description="Longest such pause.")] = 10.0
+    keepalive: Annotated[Interval, Meta(description="Pause between two signs of life on the link.")] = 5.0
+    dead_after: Annotated[Interval, Meta(description="A link silent for so long is closed.")] = 15.0
     max_relays: Annotated[Count, Meta(description="Relays at a time.")] = 16
+    handshake_timeout: Annotated[
+        Duration, Meta(description="A link whose ends have not proven the secret to each other by then is closed.")
+    ] = 5.0
+    max_handshakes: Annotated[
+        Count, Meta(description="Links at a time that have not proven the secret yet; a quarter of it from one address.")
+    ] = 16
+    open_timeout: Annotated[
+        Duration, Meta(description="A relay that has not opened a room by then is taken to have refused it.")
+    ] = 5.0
+    max_pending: Annotated[
+        Count, Meta(description="Rooms one relay is asked to open at a time; more are refused at once.")
+    ] = 500
+    queue_limit: Annotated[
+        Size, Meta(description="A link with more than this waiting to be read by the other end is dropped; the relay "
+                   "dials again.")
+    ] = 4194304  # fmt: skip
 
 
 class Logging(_Section, frozen=True):

@@ -81,7 +81,7 @@ class RelayPort(Protocol):
         """
 
     def addresses_of_room(self, room_id: str, reached_at: str) -> tuple[str, ...]:
-        """The same for the relay that has room *room_id*; empty if the room is not known or its relay away."""
+        """The same for the relay that has room *room_id*; empty: no such room, or its relay is away."""
 
     def relay_of(self, room_id: str) -> str | None:
         """The name of the relay that has room *room_id*, also while its link is down; None: no such room."""
