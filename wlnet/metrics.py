@@ -45,7 +45,7 @@ class Limit(StrEnum):
     MUTED = "muted"
     ACCOUNTS_UNAVAILABLE = "accounts_unavailable"
     PROBES = "probes"
-    WRONG_SECRET = "wrong_secret"
+    FAILED_PROOFS = "failed_proofs"
     RELAYS = "relays"
     PENDING = "pending"
 
