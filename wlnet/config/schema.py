@@ -76,6 +76,9 @@ class Lobby(_Section, frozen=True):
     lost_session_lifetime: Annotated[
         Duration, Meta(description="How long a player whose connection was lost keeps name and game.")
     ] = 300.0
+    max_lost_players: Annotated[
+        Count, Meta(description="Seats kept for such players at a time; beyond it the oldest are freed.")
+    ] = 1000
     announce_delay: Annotated[
         Duration, Meta(description="A newcomer is announced to the others after so long, or when chatting.")
     ] = 3.0
@@ -157,7 +160,12 @@ class Relay(_Section, frozen=True):
         ),
     ] = 300.0
     queue_limit: Annotated[
-        Size, Meta(ge=131072, le=2**40, description="A peer with more than this waiting to be read by it is dropped, alone.")
+        Size,
+        Meta(
+            ge=131072,
+            le=2**40,
+            description="A peer with more than this waiting to be read by it is dropped, alone.",
+        ),
     ] = 1048576
     close_linger: Annotated[
         Duration, Meta(description="How long a dropped peer may take to read the reason.")
@@ -218,11 +226,20 @@ class Limits(_Section, frozen=True):
     ] = 0.1
     failed_login_burst: Annotated[AtLeastOne, Meta(description="Wrong passwords at once.")] = 10
     lobby_queue: Annotated[
-        Size, Meta(ge=65536, le=2**40, description="A player with more than this waiting to be read by him is dropped, alone.")
+        Size,
+        Meta(
+            ge=65536,
+            le=2**40,
+            description="A player with more than this waiting to be read by him is dropped, alone.",
+        ),
     ] = 262144
     total_queues: Annotated[
         Size,
-        Meta(ge=1048576, le=2**40, description="All such queues of lobby and relay together; beyond it the fullest is dropped."),
+        Meta(
+            ge=1048576,
+            le=2**40,
+            description="All such queues of lobby and relay together; beyond it the fullest is dropped.",
+        ),
     ] = 268435456
     log_rate: Annotated[
         Rate, Meta(description="Log lines about one address; what is left out is counted and told.")
@@ -272,10 +289,14 @@ class Link(_Section, frozen=True):
     dead_after: Annotated[Interval, Meta(description="A link silent for so long is closed.")] = 15.0
     max_relays: Annotated[Count, Meta(description="Relays at a time.")] = 16
     handshake_timeout: Annotated[
-        Duration, Meta(description="A link whose ends have not proven the secret to each other by then is closed.")
+        Duration,
+        Meta(description="A link whose ends have not proven the secret to each other by then is closed."),
     ] = 5.0
     max_handshakes: Annotated[
-        Count, Meta(description="Links at a time that have not proven the secret yet; a quarter of it from one address.")
+        Count,
+        Meta(
+            description="Links at a time that have not proven the secret yet; a quarter of it from one address."
+        ),
     ] = 16
     open_timeout: Annotated[
         Duration, Meta(description="A relay that has not opened a room by then is taken to have refused it.")
