@@ -183,6 +183,9 @@ class Limits(_Section, frozen=True):
     lobby_connections_per_address: Annotated[
         AtLeastOne, Meta(description="The same from one IPv4 address or IPv6 /64.")
     ] = 30
+    lost_players_per_address: Annotated[
+        Count, Meta(description="Seats kept for cut-off players of one IPv4 address or IPv6 /64.")
+    ] = 10
     relay_connections: Annotated[AtLeastOne, Meta(description="Connections to the relay at a time.")] = 8000
     relay_connections_per_address: Annotated[
         AtLeastOne, Meta(description="The same from one IPv4 address or IPv6 /64.")
@@ -259,6 +262,15 @@ class Database(_Section, frozen=True):
         Interval, Meta(description="A question to the database not answered by then counts as failed.")
     ] = 5.0
     max_pending: Annotated[Count, Meta(description="Questions waiting at a time; more fail at once.")] = 500
+    failures_tolerated: Annotated[
+        Annotated[int, Meta(ge=1)],
+        Meta(description="After so many failures in a row questions fail at once, without being asked."),
+    ] = 3
+    retry_pause: Annotated[Duration, Meta(description="Pause between two looks whether it is back.")] = 5.0
+    known_names: Annotated[
+        Count,
+        Meta(description="Names of accounts remembered, so that nobody else gets them while it is away."),
+    ] = 10000
 
 
 class Moderation(_Section, frozen=True):

@@ -43,6 +43,9 @@ class AccountsPort(Protocol):
     def find(self, name: str, answer: Callable[[Account | AccountsUnavailableError | None], None]) -> None:
         """Look up the account called exactly *name*."""
 
+    def was_account(self, name: str) -> bool:
+        """Whether *name* was seen to be an account's, for the time the accounts cannot be asked."""
+
 
 class RoomCard(Struct, frozen=True, kw_only=True):
     """What the lobby wants back about a room after it restarted; the relay keeps it unread.

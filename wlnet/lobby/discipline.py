@@ -1,0 +1,134 @@
+"""Kicks, bans and mutes as they are felt in the lobby."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from ipaddress import ip_network
+
+from wlnet.limits.addresses import address_key, parse_address
+from wlnet.lobby.events import system
+from wlnet.lobby.hall import Hall
+from wlnet.lobby.hosting import Hosting
+from wlnet.lobby.player import Player
+from wlnet.lobby.ports import Permission
+from wlnet.lobby.presence import Presence
+from wlnet.metrics import Limit
+from wlnet.moderation.sanctions import Sanction, SanctionKind, Sanctions, SanctionTarget
+
+
+class Outcome(Enum):
+    """What became of an order to remove somebody."""
+
+    REMOVED = auto()
+    GAME_ENDED = auto()
+    IS_SUPERUSER = auto()
+    IS_IRC = auto()
+    NOBODY = auto()
+
+
+class Discipline:
+    """Removes people, keeps them out, and does at once what a ban from elsewhere demands."""
+
+    def __init__(self, hall: Hall, presence: Presence, hosting: Hosting, sanctions: Sanctions) -> None:
+        self._hall = hall
+        self._presence = presence
+        self._hosting = hosting
+        self._sanctions = sanctions
+        self._imposing = False
+        sanctions.subscribe(self)
+
+    def ban(self, address: str, account: str | None = None, name: str | None = None) -> Sanction | None:
+        """The ban that keeps somebody out, if there is one; counted."""
+        ban = self._sanctions.banned(address=address, account=account, name=name)
+        if ban is not None:
+            self._hall.limited(Limit.BANNED)
+        return ban
+
+    def remove(self, name: str, by: str, reason: str, duration: float, word: str) -> Outcome:
+        """Throw the player called *name* out and keep him out for *duration* seconds.
+
+        His address is banned, and his account if he has one; the game he hosts ends, and he is taken off
+        the relay. Others behind the same address stay until they leave: they may be a whole campus.
+
+        :param word: what the player's client is told, KICKED or BANNED.
+        """
+        player = self._hall.roster.get(name)
+        if player is None:
+            return Outcome.NOBODY
+        if player.is_superuser:
+            return Outcome.IS_SUPERUSER
+        if player.permission is Permission.IRC:
+            return Outcome.IS_IRC
+        self._impose(SanctionTarget.ADDRESS, player.address, reason, by, duration)
+        if player.account is not None:
+            self._impose(SanctionTarget.ACCOUNT, player.account, reason, by, duration)
+        self._expel(player, word, reason)
+        return Outcome.REMOVED
+
+    def end_game(self, name: str) -> Outcome:
+        """End the game called *name* for everybody."""
+        game = self._hall.board.get(name)
+        if game is None:
+            return Outcome.NOBODY
+        self._hosting.end(game)
+        return Outcome.GAME_ENDED
+
+    # -- bans from anywhere ----------------------------------------------------------------------
+
+    def imposed(self, sanction: Sanction) -> None:
+        """A ban takes effect on those who are here already, a mute is told to them."""
+        if self._imposing:
+            return
+        matches = _matcher(sanction)
+        for player in [player for player in self._hall.roster if matches(player)]:
+            if sanction.kind is SanctionKind.BAN:
+                self._expel(player, "BANNED", sanction.reason)
+            elif player.inbox is not None:
+                player.inbox.deliver(system(mute_text(sanction)))
+
+    def lifted(self, sanction: Sanction) -> None:
+        """Nobody is here whom a lifted ban concerns; a lifted mute shows at the next line."""
+
+    # -- parts of it -----------------------------------------------------------------------------
+
+    def _impose(self, target: SanctionTarget, value: str, reason: str, by: str, duration: float) -> None:
+        self._imposing = True
+        try:
+            self._sanctions.impose(SanctionKind.BAN, target, value, reason=reason, by=by, duration=duration)
+        finally:
+            self._imposing = False
+
+    def _expel(self, player: Player, word: str, reason: str) -> None:
+        for game in self._hosting.hosted_by(player):
+            self._hosting.end(game)
+        if player.game is not None and not player.game.ended:
+            self._hosting.drop_from_room(player.game, player.address)
+        if player.inbox is not None:
+            what = "kicked" if word == "KICKED" else "banned"
+            player.inbox.deliver(system(f"You have been {what}" + (f": {reason}" if reason else ".")))
+        self._presence.remove(player, word)
+
+
+def mute_text(mute: Sanction) -> str:
+    """What a muted player is told."""
+    return "You have been muted" + (f": {mute.reason}" if mute.reason else ".")
+
+
+def _matcher(sanction: Sanction) -> Callable[[Player], bool]:
+    value = sanction.value
+    if sanction.target is SanctionTarget.ADDRESS:
+        return lambda player: address_key(player.address) == address_key(value)
+    if sanction.target is SanctionTarget.ACCOUNT:
+        return lambda player: player.account == value
+    if sanction.target is SanctionTarget.NAME:
+        return lambda player: player.name == value
+    network = ip_network(value)
+
+    def inside(player: Player) -> bool:
+        try:
+            return parse_address(player.address) in network
+        except ValueError:
+            return False
+
+    return inside
