@@ -1,1 +1,1 @@
-"""The authenticated channel between a lobby process and a relay process."""
+"""Joins lobby and relay: directly in one process, or over an authenticated link between two."""
