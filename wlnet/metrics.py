@@ -44,6 +44,7 @@ class Limit(StrEnum):
     BANNED = "banned"
     MUTED = "muted"
     ACCOUNTS_UNAVAILABLE = "accounts_unavailable"
+    DATABASE_PENDING = "database_pending"
     PROBES = "probes"
     FAILED_PROOFS = "failed_proofs"
     RELAYS = "relays"

@@ -112,6 +112,9 @@ class Lobby(_Section, frozen=True):
     probe_timeout: Annotated[Interval, Meta(description="Time limit of the repeated tests.")] = 30.0
     probe_interval: Annotated[Interval, Meta(description="Pause between the tests of one game.")] = 30.0
     max_probes: Annotated[Count, Meta(description="Tests under way at a time.")] = 50
+    close_linger: Annotated[
+        Duration, Meta(description="How long a dropped player may take to read the reason.")
+    ] = 5.0
     relay_grace: Annotated[
         Duration, Meta(description="Games of a relay whose link broke stay listed for so long.")
     ] = 30.0
@@ -236,6 +239,11 @@ class Limits(_Section, frozen=True):
             description="A player with more than this waiting to be read by him is dropped, alone.",
         ),
     ] = 262144
+    relay_round_trip_rate: Annotated[
+        Rate,
+        Meta(description="Requests of one relay peer for the table of round trip times; those beyond it get no answer."),
+    ] = 5.0
+    relay_round_trip_burst: Annotated[Count, Meta(description="Such requests at once.")] = 20
     total_queues: Annotated[
         Size,
         Meta(
@@ -266,7 +274,7 @@ class Database(_Section, frozen=True):
         Annotated[int, Meta(ge=1)],
         Meta(description="After so many failures in a row questions fail at once, without being asked."),
     ] = 3
-    retry_pause: Annotated[Duration, Meta(description="Pause between two looks whether it is back.")] = 5.0
+    retry_pause: Annotated[Interval, Meta(description="Pause between two looks whether it is back.")] = 5.0
     known_names: Annotated[
         Count,
         Meta(description="Names of accounts remembered, so that nobody else gets them while it is away."),
