@@ -14,7 +14,7 @@ from wlnet.lobby.player import Player
 from wlnet.lobby.ports import Permission
 from wlnet.lobby.presence import Presence
 from wlnet.metrics import Limit
-from wlnet.moderation.sanctions import Sanction, SanctionKind, Sanctions, SanctionTarget
+from wlnet.moderation.sanctions import Kind, Sanction, Sanctions, Target
 
 
 class Outcome(Enum):
@@ -60,9 +60,9 @@ class Discipline:
             return Outcome.IS_SUPERUSER
         if player.permission is Permission.IRC:
             return Outcome.IS_IRC
-        self._impose(SanctionTarget.ADDRESS, player.address, reason, by, duration)
+        self._impose(Target.ADDRESS, player.address, reason, by, duration)
         if player.account is not None:
-            self._impose(SanctionTarget.ACCOUNT, player.account, reason, by, duration)
+            self._impose(Target.ACCOUNT, player.account, reason, by, duration)
         self._expel(player, word, reason)
         return Outcome.REMOVED
 
@@ -82,7 +82,7 @@ class Discipline:
             return
         matches = _matcher(sanction)
         for player in [player for player in self._hall.roster if matches(player)]:
-            if sanction.kind is SanctionKind.BAN:
+            if sanction.kind is Kind.BAN:
                 self._expel(player, "BANNED", sanction.reason)
             elif player.inbox is not None:
                 player.inbox.deliver(system(mute_text(sanction)))
@@ -92,10 +92,10 @@ class Discipline:
 
     # -- parts of it -----------------------------------------------------------------------------
 
-    def _impose(self, target: SanctionTarget, value: str, reason: str, by: str, duration: float) -> None:
+    def _impose(self, target: Target, value: str, reason: str, by: str, duration: float) -> None:
         self._imposing = True
         try:
-            self._sanctions.impose(SanctionKind.BAN, target, value, reason=reason, by=by, duration=duration)
+            self._sanctions.impose(Kind.BAN, target, value, reason=reason, by=by, duration=duration)
         finally:
             self._imposing = False
 
@@ -117,11 +117,11 @@ def mute_text(mute: Sanction) -> str:
 
 def _matcher(sanction: Sanction) -> Callable[[Player], bool]:
     value = sanction.value
-    if sanction.target is SanctionTarget.ADDRESS:
+    if sanction.target is Target.ADDRESS:
         return lambda player: address_key(player.address) == address_key(value)
-    if sanction.target is SanctionTarget.ACCOUNT:
+    if sanction.target is Target.ACCOUNT:
         return lambda player: player.account == value
-    if sanction.target is SanctionTarget.NAME:
+    if sanction.target is Target.NAME:
         return lambda player: player.name == value
     network = ip_network(value)
 

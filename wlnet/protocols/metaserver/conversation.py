@@ -13,6 +13,10 @@ class Output(Protocol):
     def send(self, packet: bytes) -> None:
         """Queue a whole packet; a peer that lets too many pile up is dropped by the shell."""
 
+    @property
+    def congested(self) -> bool:
+        """So much is queued that the peer's commands should wait; ``Session.drained`` is called later."""
+
     def close(self) -> None:
         """Send what is queued, then close."""
 

@@ -131,12 +131,12 @@ class Session:
             return
         self._working = True
         try:
-            while not (self._talk.ended or self._waiting or self._throttle is not None):
+            while not (self._talk.ended or self._held_up):
                 fields = self._buffer.next()
                 if fields is None:
                     break
-                if self._may_go_on():
-                    self._packet(fields)
+                self._pace()
+                self._packet(fields)
         except WireError as error:
             self._lobby.hall.limited(Limit.PACKET_SIZE if error.too_long else Limit.MALFORMED)
             self._talk.fail("GARBAGE_RECEIVED", error.reason)
@@ -144,16 +144,25 @@ class Session:
             self._working = False
         if self._talk.ended:
             self._stop_watching()
-        self._hold(bool(self._waiting or self._throttle is not None))
+        self._hold(self._held_up)
 
-    def _may_go_on(self) -> bool:
-        """Take a token for the packet in hand; without one the *next* packets wait."""
+    @property
+    def _held_up(self) -> bool:
+        """Packets have to wait: for an answer, for the client to slow down, or for it to read."""
+        return bool(self._waiting) or self._throttle is not None or self._output.congested
+
+    def drained(self) -> None:
+        """The client has read what was sent."""
+        if self._paused and not self._held_up:
+            self._work()
+
+    def _pace(self) -> None:
+        """Take a token for the packet in hand; without one the next packets wait."""
         now = self._agenda.now()
         self._heard = now
         if not self._bucket.take(now):
             self._lobby.hall.limited(Limit.COMMAND_RATE)
             self._throttle = self._agenda.after(max(0.05, self._bucket.wait(now)), self._unthrottle)
-        return True
 
     def _unthrottle(self) -> None:
         self._throttle = None
