@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
 from ipaddress import ip_network
 
@@ -14,7 +15,7 @@ from wlnet.lobby.player import Player
 from wlnet.lobby.ports import Permission
 from wlnet.lobby.presence import Presence
 from wlnet.metrics import Limit
-from wlnet.moderation.sanctions import Kind, Sanction, Sanctions, Target
+from wlnet.moderation.sanctions import MAX_TEXT, Kind, Sanction, Sanctions, SanctionsFullError, Target
 
 
 class Outcome(Enum):
@@ -35,7 +36,6 @@ class Discipline:
         self._presence = presence
         self._hosting = hosting
         self._sanctions = sanctions
-        self._imposing = False
         sanctions.subscribe(self)
 
     def ban(self, address: str, account: str | None = None, name: str | None = None) -> Sanction | None:
@@ -78,7 +78,7 @@ class Discipline:
 
     def imposed(self, sanction: Sanction) -> None:
         """A ban takes effect on those who are here already, a mute is told to them."""
-        if self._imposing:
+        if not sanction.sweeps:
             return
         matches = _matcher(sanction)
         for player in [player for player in self._hall.roster if matches(player)]:
@@ -93,11 +93,11 @@ class Discipline:
     # -- parts of it -----------------------------------------------------------------------------
 
     def _impose(self, target: Target, value: str, reason: str, by: str, duration: float) -> None:
-        self._imposing = True
-        try:
-            self._sanctions.impose(Kind.BAN, target, value, reason=reason, by=by, duration=duration)
-        finally:
-            self._imposing = False
+        # A removal never fails for want of a ban: too many bans, or an address that is none.
+        with suppress(ValueError, SanctionsFullError):
+            self._sanctions.impose(
+                Kind.BAN, target, value, reason=reason[:MAX_TEXT], by=by, duration=duration, sweeps=False
+            )
 
     def _expel(self, player: Player, word: str, reason: str) -> None:
         for game in self._hosting.hosted_by(player):

@@ -48,7 +48,11 @@ class Target(StrEnum):
 
 
 class Sanction(Struct, frozen=True, kw_only=True):
-    """One ban or mute. Times are seconds since 1970; ``expires_at`` None means for ever."""
+    """One ban or mute. Times are seconds since 1970; ``expires_at`` None means for ever.
+
+    ``sweeps`` says whether those it hits are removed who are here already; it is not stored, for it means
+    the moment only.
+    """
 
     id: str
     kind: Kind
@@ -60,6 +64,7 @@ class Sanction(Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     lifted_at: float | None = None
     lifted_by: str | None = None
+    sweeps: bool = True
 
     def in_force(self, now: float) -> bool:
         """True if neither lifted nor over at *now*."""
@@ -143,12 +148,14 @@ class Sanctions:
         reason: str,
         by: str,
         duration: float | None,
+        sweeps: bool = True,
     ) -> Sanction:
         """Put a sanction in force and tell the listeners.
 
         :param reason: for the record, and perhaps for the player; may be empty.
         :param by: who did it.
         :param duration: seconds from now; None for ever.
+        :param sweeps: see :class:`Sanction`.
         :raises ValueError: a value that cannot be; the message is a sentence.
         :raises SanctionsFullError: there are too many already.
         """
@@ -173,6 +180,7 @@ class Sanctions:
             by=by,
             created_at=now,
             expires_at=None if duration is None else now + duration,
+            sweeps=sweeps,
         )
         self._unsaved[sanction.id] = sanction
         self._enter(sanction)
