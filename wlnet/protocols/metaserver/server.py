@@ -64,7 +64,7 @@ class MetaserverProtocol(Protocol):
             reached_at=getattr(transport.getHost(), "host", ""),
             session_id=self.session_id,
         )
-        self.note("connected")
+        self.note("connected from {address}")
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the client. A defect of ours costs this connection, nobody else's."""
