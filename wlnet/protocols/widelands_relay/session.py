@@ -230,47 +230,51 @@ class Session(Peer):
         self._host_stream(data, size)
 
     def _host_stream(self, data: bytes, size: int) -> None:
-        ids = b""
+        head = b""  # the last ToClients up to the end of its ids; most often the next one begins the same
         bodies = [b""]
         at = 0
         while at < size:
-            if data[at] == _TO_CLIENTS:
-                mark = data.find(0, at + 1, at + _IDS_END)
-                if mark < 0 or size - mark < 3:
-                    if mark < 0 and size - at >= _IDS_END:
-                        self._pass_to_clients(ids, bodies)
+            if head and data.startswith(head, at):
+                body = at + len(head)
+            elif data[at] == _TO_CLIENTS:
+                self._pass_to_clients(head, bodies)
+                bodies = [b""]
+                body = data.find(0, at + 1, at + _IDS_END) + 1
+                if not body:
+                    if size - at >= _IDS_END:
                         self.relay.violation(self)
                         return
                     self._keep(data, at, size - at + 1)
                     break
-                end = mark + 1 + (data[mark + 1] << 8 | data[mark + 2])
-                if end > size:
-                    self._keep(data, at, end - at)
-                    break
-                if end < mark + 3:
-                    self._pass_to_clients(ids, bodies)
-                    self.relay.violation(self)
-                    return
-                if data[at + 1 : mark] != ids:
-                    self._pass_to_clients(ids, bodies)
-                    ids = data[at + 1 : mark]
-                    bodies = [b""]
-                bodies.append(data[mark + 1 : end])
-                at = end
+                head = data[at:body]
             else:
-                self._pass_to_clients(ids, bodies)
+                self._pass_to_clients(head, bodies)
                 bodies = [b""]
                 at = self._control(data, at, size)
                 if at <= 0:
                     return
-        self._pass_to_clients(ids, bodies)
+                continue
+            if size - body < 2:
+                self._keep(data, at, body - at + 2)
+                break
+            end = body + (data[body] << 8 | data[body + 1])
+            if end > size:
+                self._keep(data, at, end - at)
+                break
+            if end < body + 2:
+                self._pass_to_clients(head, bodies)
+                self.relay.violation(self)
+                return
+            bodies.append(data[body:end])
+            at = end
+        self._pass_to_clients(head, bodies)
 
-    def _pass_to_clients(self, ids: bytes, bodies: list[bytes]) -> None:
-        """Packets for the same list of ids: joined once for all who get them."""
+    def _pass_to_clients(self, head: bytes, bodies: list[bytes]) -> None:
+        """Packets for the same list of ids (between the code and the 0 of *head*), joined once for all."""
         count = len(bodies) - 1
         if not count:
             return
-        route = self._hosted.route(ids)
+        route = self._hosted.route(head[1:-1])
         self._figures.frames_in += count
         self._figures.frames_out += count * len(route)
         if count > 1 and len(set(route)) < len(route):  # somebody listed twice: 1 1 2 2, not 1 2 1 2
