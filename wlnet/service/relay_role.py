@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 
 from wlnet.limits.addresses import TrustedNetworks
@@ -47,9 +49,7 @@ class RelayRole:
             ("bytes_in", "Bytes received"),
             ("bytes_out", "Bytes sent"),
         ):
-            shared.metrics.observe(
-                f"wlnet_relay_{name}", text, lambda name=name: float(getattr(self.relay.figures, name))
-            )
+            shared.metrics.observe(f"wlnet_relay_{name}", text, self._figure(name))
         shared.metrics.observe("wlnet_relay_rooms", "Rooms at the relay", lambda: len(self.relay.rooms()))
 
     def stop(self) -> Deferred[None]:
@@ -66,6 +66,9 @@ class RelayRole:
 
     def lifted(self, sanction: Sanction, /) -> None:
         """Nobody is here whom a lifted ban concerns."""
+
+    def _figure(self, name: str) -> Callable[[], float]:
+        return lambda: float(getattr(self.relay.figures, name))
 
     def _banned(self, address: str) -> str | None:
         ban = self._sanctions.banned(address=address)

@@ -11,9 +11,10 @@ from typing import Any
 from wlnet.agenda import Agenda
 from wlnet.config.schema import Config
 from wlnet.limits.budget import QueueBudget
-from wlnet.metrics import Metrics
+from wlnet.metrics import Front, Metrics
 from wlnet.moderation.sanctions import Sanctions
 from wlnet.moderation.shell_ids import new_sanction_id
+from wlnet.service.logs import AddressLog
 
 Reactor = Any
 """Twisted's reactor: several interfaces at once, which types have no way to say."""
@@ -26,15 +27,19 @@ class Shared:
     :ivar may_log: whether one more line about an address may be logged.
     """
 
-    def __init__(self, config: Config, reactor: Reactor, may_log: Callable[[str], bool]) -> None:
+    def __init__(self, config: Config, reactor: Reactor) -> None:
         self.config = config
         self.reactor = reactor
-        self.may_log = may_log
         self.agenda = Agenda(time.monotonic)
         self.wall: Callable[[], float] = time.time
         self.metrics = Metrics()
         self.budget = QueueBudget(config.limits.total_queues)
         self.sanctions = Sanctions(self.wall, new_sanction_id, config.moderation.max_entries)
+        front = Front.METASERVER if "lobby" in config.server.roles else Front.RELAY
+        address_log = AddressLog(
+            self.agenda, config.limits.log_rate, config.limits.log_burst, self.metrics, front
+        )
+        self.may_log: Callable[[str], bool] = address_log.may_log
         self.metrics.observe(
             "wlnet_queued_bytes", "Bytes waiting for slow receivers", lambda: self.budget.held
         )

@@ -1,0 +1,249 @@
+"""The server as one Twisted service: the only place that knows everybody."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService, Service
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wlnet import __version__
+from wlnet.accounts.errors import DatabaseUrlError
+from wlnet.config.schema import Config
+from wlnet.limits.buckets import KeyedBuckets
+from wlnet.link.addresses import RelayPlace
+from wlnet.link.local import LocalRelay
+from wlnet.link.messages import Hello
+from wlnet.link.relay_end import RelayEnd
+from wlnet.link.relays import Relays
+from wlnet.link.secret import LinkSecret, SecretError, lobby_secret, relay_secret
+from wlnet.link.server import LinkClient, LinkServer
+from wlnet.link.shell_own_address import own_address
+from wlnet.service.advice import start_advice
+from wlnet.service.figures import FigureLine
+from wlnet.service.listening import (
+    Bound,
+    ListenError,
+    Listening,
+    adopt,
+    open_sockets,
+    raise_open_files_limit,
+    report,
+)
+from wlnet.service.lobby_role import LobbyRole
+from wlnet.service.relay_role import RelayRole
+from wlnet.service.shared import Reactor, Shared
+from wlnet.service.ticker import Ticker
+
+Doors = list[tuple[str, list[socket.socket], Factory[Any]]]
+
+
+class WlnetService(Service):
+    """Everything one process of wlnet does.
+
+    The ports are bound before privileges are dropped and before anything else starts, so that a mistake
+    shows at once; they are served when the bans are loaded.
+
+    :param ready_file: told to in JSON where the server listens, once it does.
+    """
+
+    _log = Logger(namespace="wlnet")
+
+    def __init__(self, config: Config, ready_file: str | None, reactor: Reactor) -> None:
+        self.config = config
+        self._ready_file = ready_file
+        self._reactor = reactor
+        self.shared = Shared(config, reactor)
+        self._ticker = Ticker(self.shared.agenda, reactor)
+        self._figures = FigureLine(self.shared, config.logging.figures_interval)
+        self._doors: Doors = []
+        self._listening: list[Listening] = []
+        self._opening: Deferred[None] | None = None
+        self._lobby: LobbyRole | None = None
+        self._relay: RelayRole | None = None
+        self._relays: Relays | None = None
+        self._link: LinkClient | None = None
+        self._after_start: list[Callable[[], None]] = []
+
+    # -- starting --------------------------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """Build everything and bind the ports.
+
+        :raises SystemExit: with a text for the operator, if that is not possible.
+        """
+        try:
+            Path(self.config.server.state_dir).mkdir(parents=True, exist_ok=True)
+            raise_open_files_limit(self.config)
+            self._build()
+        except (ListenError, SecretError, DatabaseUrlError, OSError) as error:
+            for _, sockets, _ in self._doors:
+                for one in sockets:
+                    one.close()
+            raise SystemExit(f"wlnet cannot start: {error}") from None
+
+    def startService(self) -> None:
+        """Start; the ports are served as soon as the bans are known."""
+        super().startService()
+        self._log.info("wlnet {version} starts", version=__version__)
+        self._ticker.startService()
+        self._figures.start()
+        for start in self._after_start:
+            start()
+        self._opening = self._open_doors().addErrback(self._failed)
+
+    def _build(self) -> None:
+        roles = self.config.server.roles
+        if "lobby" in roles and "relay" in roles:
+            self._build_both()
+        elif "lobby" in roles:
+            self._build_lobby()
+        else:
+            self._build_relay()
+
+    def _build_both(self) -> None:
+        settings = self.config.relay
+        place = RelayPlace(public=settings.public_addresses, listen=settings.listen)
+        local = LocalRelay(settings.name, place, own_address)
+        self._lobby = LobbyRole(self.shared, local)
+        self._relay = RelayRole(self.shared, local)
+        self._door("lobby", self.config.lobby.listen, self.config.lobby.port, self._lobby.factory)
+        self._door("relay", settings.listen, settings.port, self._relay.factory)
+        local.start(self._relay.relay, self._lobby.lobby.hosting)
+
+    def _build_lobby(self) -> None:
+        config, shared = self.config, self.shared
+        secret = lobby_secret(self._secret_path(), lambda: secrets.token_urlsafe(32))
+        self._warn_about(secret)
+        lines = KeyedBuckets(shared.agenda.now, config.limits.log_rate, config.limits.log_burst)
+        relays = Relays(
+            shared.agenda,
+            config.link,
+            config.lobby.relay_grace,
+            own_address,
+            shared.sanctions,
+            shared.metrics,
+            Logger(namespace="wlnet.link"),
+            lines,
+        )
+        self._relays = relays
+        self._lobby = LobbyRole(shared, relays)
+        server = LinkServer(relays, secret.key, shared.agenda, config, shared.metrics, _nonce)
+        self._door("lobby", config.lobby.listen, config.lobby.port, self._lobby.factory)
+        self._door("link", (config.link.listen,), config.link.port, server)
+        hosting = self._lobby.lobby.hosting
+        self._after_start.append(lambda: relays.start(hosting))
+
+    def _build_relay(self) -> None:
+        config, shared = self.config, self.shared
+        secret = relay_secret(self._secret_path())
+        self._warn_about(secret)
+        journal = Logger(namespace="wlnet.link")
+        instance = secrets.token_hex(8)
+        end = RelayEnd(lambda: self._hello(instance), shared.sanctions, journal)
+        self._relay = RelayRole(shared, end)
+        self._door("relay", config.relay.listen, config.relay.port, self._relay.factory)
+        end.start(self._relay.relay)
+        self._link = LinkClient(
+            self._reactor,
+            end,
+            secret.key,
+            shared.agenda,
+            config.link,
+            nonce=_nonce,
+            jitter=random.SystemRandom().random,
+            log=journal,
+        )
+
+    def _door(self, name: str, hosts: tuple[str, ...], port: int, factory: Factory[Any]) -> None:
+        self._doors.append((name, open_sockets(name, hosts, port), factory))
+
+    @inlineCallbacks
+    def _open_doors(self):  # type: ignore[no-untyped-def]
+        if self._lobby is not None:
+            yield self._lobby.start()
+        if not self.running:
+            return
+        for name, sockets, factory in self._doors:
+            self._listening.append(adopt(self._reactor, name, sockets, factory))
+        self._doors.clear()
+        if self._link is not None:
+            self._link.start()
+        report(self.bound, self._ready_file)
+        for advice in start_advice(self.config, self.bound, own_address):
+            tell = self._log.warn if advice.warning else self._log.info
+            tell("{advice}", advice=advice.text)
+
+    @property
+    def bound(self) -> list[Bound]:
+        """Where the server listens."""
+        return [bound for listening in self._listening for bound in listening.bound]
+
+    def _failed(self, failure: Failure) -> None:
+        self._log.failure("the server could not start", failure=failure)
+        self._reactor.stop()
+
+    # -- stopping --------------------------------------------------------------------------------
+
+    def stopService(self) -> Deferred[None]:
+        """Close the ports, tell everybody, write down what is left to write."""
+        super().stopService()
+        self._log.info("wlnet stops")
+        self._figures.stop()
+        for _, sockets, _ in self._doors:
+            for one in sockets:
+                one.close()
+        self._doors.clear()
+        waiting: list[Deferred[Any]] = [listening.stop() for listening in self._listening]
+        self._listening.clear()
+        parts = (self._link, self._relay, self._lobby)
+        waiting += [part.stop() for part in parts if part is not None]
+        if self._relays is not None:
+            self._relays.stop()
+        return gatherResults(waiting, consumeErrors=True).addBoth(self._stopped)
+
+    def _stopped(self, result: object) -> None:
+        if isinstance(result, Failure):
+            self._log.failure("the server did not stop in good order", failure=result)
+        self._ticker.stopService()
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _hello(self, instance: str) -> Hello:
+        settings = self.config.relay
+        port = next(bound.port for bound in self.bound if bound.name == "relay")
+        return Hello(
+            name=settings.name,
+            instance=instance,
+            public=settings.public_addresses,
+            listen=settings.listen,
+            own=tuple(address for family in (4, 6) if (address := own_address(family)) is not None),
+            port=port,
+            capacity=settings.max_games,
+        )
+
+    def _secret_path(self) -> Path:
+        return Path(self.config.server.state_dir) / self.config.link.secret_file
+
+    def _warn_about(self, secret: LinkSecret) -> None:
+        if secret.warning is not None:
+            self._log.warn("{warning}", warning=secret.warning)
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(32)
+
+
+def make_service(config: Config, ready_file: str | None) -> IService:
+    """The service ``twistd wlnet`` runs."""
+    from twisted.internet import reactor  # noqa: PLC0415 - only now may the reactor be chosen
+
+    return WlnetService(config, ready_file, reactor)
