@@ -7,11 +7,11 @@ from twisted.logger import Logger
 from wlnet.agenda import Appointment
 from wlnet.service.shared import Shared
 
+_log = Logger(namespace="wlnet.figures")
+
 
 class FigureLine:
     """Writes all figures that are not zero, every *interval* seconds; 0 means never."""
-
-    _log = Logger(namespace="wlnet.figures")
 
     def __init__(self, shared: Shared, interval: float) -> None:
         self._metrics = shared.metrics
@@ -29,7 +29,7 @@ class FigureLine:
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self._log.info("{figures}", figures=self.text())
+        _log.info("{figures}", figures=self.text())
 
     def text(self) -> str:
         """``players 12, games 3, limited metaserver chat_rate 7``."""

@@ -12,6 +12,7 @@ from wlnet.moderation.sanctions import Sanction, Target
 from wlnet.protocols.widelands_relay.server import RelayFactory
 from wlnet.relay.control import RelayObserver
 from wlnet.relay.relay import Relay
+from wlnet.relay.shell_journal import LogJournal
 from wlnet.service.shared import Shared
 
 
@@ -32,6 +33,7 @@ class RelayRole:
             shared.metrics,
             shared.budget,
             observer,
+            LogJournal(shared.may_log),
         )
         gate = ConnectionGate(
             config.limits.relay_connections,

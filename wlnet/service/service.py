@@ -45,6 +45,8 @@ from wlnet.service.ticker import Ticker
 
 Doors = list[tuple[str, list[socket.socket], Factory[Any]]]
 
+_log = Logger(namespace="wlnet")
+
 
 class WlnetService(Service):
     """Everything one process of wlnet does.
@@ -54,8 +56,6 @@ class WlnetService(Service):
 
     :param ready_file: told to in JSON where the server listens, once it does.
     """
-
-    _log = Logger(namespace="wlnet")
 
     def __init__(self, config: Config, ready_file: str | None, reactor: Reactor) -> None:
         self.config = config
@@ -93,7 +93,7 @@ class WlnetService(Service):
     def startService(self) -> None:
         """Start; the ports are served as soon as the bans are known."""
         super().startService()
-        self._log.info("wlnet {version} starts", version=__version__)
+        _log.info("wlnet {version} starts", version=__version__)
         self._ticker.startService()
         self._figures.start()
         for start in self._after_start:
@@ -179,7 +179,7 @@ class WlnetService(Service):
             self._link.start()
         report(self.bound, self._ready_file)
         for advice in start_advice(self.config, self.bound, own_address):
-            tell = self._log.warn if advice.warning else self._log.info
+            tell = _log.warn if advice.warning else _log.info
             tell("{advice}", advice=advice.text)
 
     @property
@@ -188,7 +188,7 @@ class WlnetService(Service):
         return [bound for listening in self._listening for bound in listening.bound]
 
     def _failed(self, failure: Failure) -> None:
-        self._log.failure("the server could not start", failure=failure)
+        _log.failure("the server could not start", failure=failure)
         self._reactor.stop()
 
     # -- stopping --------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ class WlnetService(Service):
     def stopService(self) -> Deferred[None]:
         """Close the ports, tell everybody, write down what is left to write."""
         super().stopService()
-        self._log.info("wlnet stops")
+        _log.info("wlnet stops")
         self._figures.stop()
         for _, sockets, _ in self._doors:
             for one in sockets:
@@ -212,7 +212,7 @@ class WlnetService(Service):
 
     def _stopped(self, result: object) -> None:
         if isinstance(result, Failure):
-            self._log.failure("the server did not stop in good order", failure=result)
+            _log.failure("the server did not stop in good order", failure=result)
         self._ticker.stopService()
 
     # -- parts -----------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class WlnetService(Service):
 
     def _warn_about(self, secret: LinkSecret) -> None:
         if secret.warning is not None:
-            self._log.warn("{warning}", warning=secret.warning)
+            _log.warn("{warning}", warning=secret.warning)
 
 
 def _nonce() -> bytes:

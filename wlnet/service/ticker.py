@@ -8,14 +8,14 @@ from twisted.logger import Logger
 
 from wlnet.agenda import Agenda
 
+_log = Logger(namespace="wlnet.ticker")
+
 
 class Ticker(Service):
     """Runs what is due on *agenda*, as long as the service runs.
 
     An action that fails is logged and does not keep the others from running.
     """
-
-    _log = Logger()
 
     def __init__(self, agenda: Agenda, reactor: IReactorTime) -> None:
         self._agenda = agenda
@@ -51,6 +51,6 @@ class Ticker(Service):
         try:
             self._agenda.run_due()
         except Exception:
-            self._log.failure("an appointment failed")
+            _log.failure("an appointment failed")
         self._agenda.on_earlier = self._appoint
         self._appoint()
