@@ -241,7 +241,9 @@ class Limits(_Section, frozen=True):
     ] = 262144
     relay_round_trip_rate: Annotated[
         Rate,
-        Meta(description="Requests of one relay peer for the table of round trip times; those beyond it get no answer."),
+        Meta(
+            description="Requests of one relay peer for the table of round trip times; those beyond it get no answer."
+        ),
     ] = 5.0
     relay_round_trip_burst: Annotated[Count, Meta(description="Such requests at once.")] = 20
     total_queues: Annotated[

@@ -8,6 +8,7 @@ the lines of one connection from those of others.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -58,17 +59,26 @@ def make_observer(config: Config, daemon: bool = False) -> ILogObserver:
     name = settings.file or (DAEMON_LOG if daemon else "")
     output: _Output = _LogFile(Path(config.server.state_dir) / name) if name else _standard_output()
     write = json_line if settings.format == "json" else text_line
-    level = LogLevel.lookupByName(settings.level)
     return FilteringLogObserver(
-        _LineObserver(output, write, settings.shorten_addresses),
-        [LogLevelFilterPredicate(defaultLogLevel=level)],
+        _LineObserver(output, write, settings.shorten_addresses), [_important_enough(settings.level)]
     )
+
+
+def _important_enough(name: str) -> LogLevelFilterPredicate:
+    """Lines of level *name*; those of Twisted itself (ports, factories) only if something is wrong."""
+    level = LogLevel.lookupByName(name)
+    predicate = LogLevelFilterPredicate(
+        defaultLogLevel=max(level, LogLevel.warn) if name != "debug" else level
+    )
+    for namespace in ("wlnet", "stdout"):
+        predicate.setLogLevelForNamespace(namespace, level)
+    return predicate
 
 
 def text_line(event: LogEvent) -> str:
     """*event* as one line for people; a traceback follows in indented lines."""
     session = event.get("session")
-    line = f"{_when(event).isoformat(timespec='milliseconds')} {_level(event):<5} {_namespace(event)}: "
+    line = f"{_when(event).isoformat(timespec='milliseconds')} {_level(event):<5} {_part(event)}: "
     line += (f"[{printable(str(session))}] " if session is not None else "") + _text(event)
     return "\n    ".join([line, *_traceback(event)]) + "\n"
 
@@ -78,12 +88,12 @@ def json_line(event: LogEvent) -> str:
     record: dict[str, object] = {
         "time": _when(event).astimezone(UTC).isoformat(timespec="milliseconds"),
         "level": _level(event),
-        "from": _namespace(event),
+        "from": _part(event),
         "text": _text(event),
     }
     for key, value in event.items():
         if not key.startswith("log_") and key not in ("time", "message", "isError", "format", "system"):
-            record.setdefault(key, value if isinstance(value, int | float | None) else printable(str(value)))
+            record.setdefault(key, _plain(value))
     traceback = _traceback(event)
     if traceback:
         record["traceback"] = traceback
@@ -245,8 +255,20 @@ def _level(event: LogEvent) -> str:
     return str(level.name) if level is not None else "info"
 
 
-def _namespace(event: LogEvent) -> str:
-    return printable(str(event.get("log_namespace", "-")))
+def _plain(value: object) -> object:
+    """*value* as JSON can say it."""
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return printable(str(value)[:_LONGEST_TEXT])
+
+
+def _part(event: LogEvent) -> str:
+    """The part of the server an event is from: ``relay``, ``metaserver``, ``service``, ..., or ``twisted``."""
+    names = str(event.get("log_namespace", "-")).split(".")
+    if names[0] == "wlnet":
+        known = [name for name in names[1:] if name != "protocols"]
+        return printable(known[0]) if known else "service"
+    return "twisted" if names[0] in ("twisted", "log_legacy") else printable(names[0])
 
 
 def _text(event: LogEvent) -> str:
