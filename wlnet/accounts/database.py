@@ -23,6 +23,7 @@ from wlnet.accounts.schema import VERSION, found_version, upgrade
 from wlnet.config import schema
 
 _WRITES = "wlnet_writes"
+_KEEPERS = 2
 
 
 def resolve_url(database: schema.Database, server: schema.Server) -> URL:
@@ -47,6 +48,17 @@ def resolve_url(database: schema.Database, server: schema.Server) -> URL:
             'database.url: SQLite needs the path of a file, for example "sqlite:///wlnet.sqlite3".'
         )
     return url.set(database=str((Path(server.state_dir) / url.database).absolute()))
+
+
+def open_database(database: schema.Database, server: schema.Server) -> SqlDatabase:
+    """The configured database; nothing is connected yet.
+
+    :raises DatabaseUrlError: that URL can never work.
+    """
+    # A connection for every thread: those that look up accounts, and those that keep the sanctions.
+    return SqlDatabase(
+        resolve_url(database, server), timeout=database.timeout, connections=database.threads + _KEEPERS
+    )
 
 
 class SqlDatabase:

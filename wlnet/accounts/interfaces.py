@@ -9,6 +9,9 @@ from zope.interface import Interface
 
 from wlnet.lobby.ports import Account, Permission
 
+LONGEST_NAME = 255
+"""Characters of a name a store has room for; ``limits.name_length`` may allow less."""
+
 
 class AccountEntry(Struct, frozen=True, kw_only=True):
     """An account as an operator sees it. Times are seconds since 1970."""

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from wlnet.accounts.breaker import Breaker
 from wlnet.accounts.errors import DatabaseUnavailableError
-from wlnet.accounts.interfaces import IAccountStore
+from wlnet.accounts.interfaces import LONGEST_NAME, IAccountStore
 from wlnet.accounts.known_names import KnownNames
 from wlnet.accounts.shell_threads import (
     DatabaseBusyError,
@@ -24,8 +24,6 @@ from wlnet.config import schema
 from wlnet.lobby.names import name_problem
 from wlnet.lobby.ports import Account, AccountsUnavailableError
 from wlnet.metrics import Front, Limit, Metrics
-
-_LONGEST_NAME = 255
 
 Answer = Callable[[Account | AccountsUnavailableError | None], None]
 
@@ -84,7 +82,7 @@ class AccountDirectory:
 
     def find(self, name: str, answer: Answer) -> None:
         """See :class:`wlnet.lobby.ports.AccountsPort`; *answer* is called once, perhaps at once."""
-        if name_problem(name, _LONGEST_NAME) is not None:
+        if name_problem(name, LONGEST_NAME) is not None:
             answer(None)
             return
         if self._breaker.open:

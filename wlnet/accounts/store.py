@@ -12,7 +12,7 @@ from zope.interface import implementer
 from wlnet.accounts.database import SqlDatabase
 from wlnet.accounts.digests import argon2_hash, argon2_matches, widelands_digest
 from wlnet.accounts.errors import AccountExistsError, BadAccountError, NoSuchAccountError
-from wlnet.accounts.interfaces import AccountEntry, IAccountStore
+from wlnet.accounts.interfaces import LONGEST_NAME, AccountEntry, IAccountStore
 from wlnet.accounts.tables import ACCOUNTS, PASSWORD_HASHES, WIDELANDS_DIGESTS
 from wlnet.lobby.names import name_problem
 from wlnet.lobby.ports import Account, Permission
@@ -51,6 +51,8 @@ class SqlAccountStore:
 
     def find(self, name: str) -> Account | None:
         """See :class:`IAccountStore`."""
+        if _impossible(name):
+            return None
         joined = ACCOUNTS.outerjoin(WIDELANDS_DIGESTS, ACCOUNTS.c.name == WIDELANDS_DIGESTS.c.name)
         query = (
             select(ACCOUNTS.c.name, ACCOUNTS.c.permission, WIDELANDS_DIGESTS.c.sha1)
@@ -105,6 +107,7 @@ class SqlAccountStore:
 
     def remove(self, name: str) -> None:
         """See :class:`IAccountStore`."""
+        _check_known_name(name)
         with self._database.writing() as connection:
             _delete_credentials(connection, name)
             if connection.execute(ACCOUNTS.delete().where(ACCOUNTS.c.name == name)).rowcount == 0:
@@ -112,6 +115,7 @@ class SqlAccountStore:
 
     def set_password(self, name: str, password: str) -> None:
         """See :class:`IAccountStore`."""
+        _check_known_name(name)
         self._check_password(password)
         hashed = argon2_hash(password)
         with self._database.writing() as connection:
@@ -125,6 +129,7 @@ class SqlAccountStore:
 
     def set_permission(self, name: str, permission: Permission) -> None:
         """See :class:`IAccountStore`."""
+        _check_known_name(name)
         _check_permission(permission)
         with self._database.writing() as connection:
             if not _exists(connection, name):
@@ -137,6 +142,8 @@ class SqlAccountStore:
 
     def password_matches(self, name: str, password: str) -> bool:
         """See :class:`IAccountStore`."""
+        if _impossible(name):
+            return False
         query = select(PASSWORD_HASHES.c.argon2id).where(PASSWORD_HASHES.c.name == name)
         with self._database.reading() as connection:
             stored = connection.execute(query).scalar()
@@ -153,6 +160,16 @@ class SqlAccountStore:
             raise BadAccountError("The password has characters in it that cannot be shown or typed.")
         if len(password.encode()) > self._password_length:
             raise BadAccountError(f"The password is longer than {self._password_length} bytes.")
+
+
+def _impossible(name: str) -> bool:
+    # Not the configured length: an account made under an older, longer limit stays one.
+    return name_problem(name, LONGEST_NAME) is not None
+
+
+def _check_known_name(name: str) -> None:
+    if _impossible(name):
+        raise NoSuchAccountError(f'There is no account "{ascii(name)[1:-1]}", nor can there be one.')
 
 
 def _exists(connection: Connection, name: str) -> bool:

@@ -50,6 +50,9 @@ class ISanctionStore(Interface):
         If it had been lifted before, it is returned with that first time.
         """
 
+    def get(sanction_id: str) -> Sanction | None:
+        """The one of that id, in force or not."""
+
     def history(limit: int) -> list[Sanction]:
         """All there ever were, the latest first, at most *limit*."""
 

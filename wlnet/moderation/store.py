@@ -64,8 +64,12 @@ class SqlSanctionStore:
         with self._database.writing() as connection:
             if _lift(connection, sanction_id, by, at):
                 _move_counter(connection)
-            row = connection.execute(select(SANCTIONS).where(SANCTIONS.c.id == sanction_id)).first()
-        return next(_understood([row] if row is not None else []), None)
+            return _one(connection, sanction_id)
+
+    def get(self, sanction_id: str) -> Sanction | None:
+        """See :class:`ISanctionStore`."""
+        with self._database.reading() as connection:
+            return _one(connection, sanction_id)
 
     def history(self, limit: int) -> list[Sanction]:
         """See :class:`ISanctionStore`."""
@@ -86,6 +90,11 @@ def _move_counter(connection: Connection) -> None:
     connection.execute(
         CHANGES.update().where(CHANGES.c.subject == _SUBJECT).values(counter=CHANGES.c.counter + 1)
     )
+
+
+def _one(connection: Connection, sanction_id: str) -> Sanction | None:
+    rows = connection.execute(select(SANCTIONS).where(SANCTIONS.c.id == sanction_id)).all()
+    return next(_understood(rows), None)
 
 
 def _known(connection: Connection, ids: Iterable[str]) -> set[str]:
