@@ -30,10 +30,11 @@ from tests.unit.link.fakes import (
 )
 from wlnet.agenda import Agenda
 from wlnet.config.schema import Config, Link
-from wlnet.link.messages import Hello
+from wlnet.link.messages import FromLobby, FromRelay, Hello
 from wlnet.link.relay_end import RelayEnd
+from wlnet.link.relay_link import RelayLink
 from wlnet.link.relays import Relays
-from wlnet.link.server import LinkClient, LinkServer
+from wlnet.link.server import LinkClient, LinkConnection, LinkServer
 from wlnet.metrics import Front, Limit, Metrics
 from wlnet.moderation.sanctions import Kind, Sanctions, Target
 
@@ -311,7 +312,8 @@ class LinkTest(TestCase):
         relay = self.start_relay(lobby.port)
         await until(lobby.relays.linked)
         (link,) = lobby.relays._links
-        transport = link.channel._pipe.transport  # type: ignore[attr-defined]
+        assert isinstance(link, RelayLink)
+        transport = cast(LinkConnection[FromRelay], link.channel._pipe).transport
         transport.pauseProducing()  # the lobby hangs
         for number in range(200_000):
             relay.end.room_hosted(f"{number:0>100}")
@@ -320,6 +322,25 @@ class LinkTest(TestCase):
         assert not relay.end.linked
         await until(lambda: any("does not read" in line for line in self.log))
         await until(lambda: relay.end.linked)  # and back again
+
+    async def test_a_relay_that_does_not_read_is_dropped_and_another_goes_on(self) -> None:
+        lobby = self.start_lobby(queue_limit=100_000, max_pending=100_000)
+        stuck = self.start_relay(lobby.port, "r1")
+        await until(lobby.relays.linked)
+        room = await self.open(lobby, "room1", "a game")
+        assert room
+        channel = stuck.client._channel
+        assert channel is not None
+        cast(LinkConnection[FromLobby], channel._pipe).transport.pauseProducing()  # the relay hangs
+        for _ in range(100_000):
+            lobby.relays.update_card("room1", card("a game", build="b" * 1000))
+            if ("lost", "r1") in lobby.lobby.told:
+                break
+        assert lobby.metrics.times_limited(Front.LINK, Limit.QUEUE) == 1
+        other = self.start_relay(lobby.port, "r2")
+        await until(lambda: "r2" in lobby.relays.linked())
+        assert await self.open(lobby, "room2", "another")
+        assert "room2" in other.relay.by_id or "room2" in stuck.relay.by_id
 
     async def test_strangers_cannot_fill_the_door(self) -> None:
         lobby = self.start_lobby(max_handshakes=3, handshake_timeout=0.3)

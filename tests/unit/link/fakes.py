@@ -166,7 +166,7 @@ def relays(
         settings=settings,
         grace=grace,
         own=lambda family: {4: "198.51.100.4", 6: "2001:db8::4"}[family],
-        sanctions=bans or sanctions(),
+        sanctions=sanctions() if bans is None else bans,
         metrics=metrics or Metrics(),
         journal=journal or FakeJournal(),
         log_lines=KeyedBuckets(agenda.now, 1.0, 30.0),
