@@ -61,7 +61,8 @@ def decode(data: bytes) -> tuple[list[Frame], bytes]:
 class FakeCarrier:
     """A connection that takes *capacity* bytes (None: everything) and remembers what it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, sends: list[FakeCarrier]) -> None:
+        self._sends = sends
         self.taken = bytearray()
         self.capacity: int | None = None
         self.dead = False
@@ -79,6 +80,7 @@ class FakeCarrier:
             raise BlockingIOError
         if self.capacity is not None:
             self.capacity -= count
+        self._sends.append(self)
         self.taken += data[:count]
         return count
 
@@ -98,7 +100,7 @@ class End:
 
     def __init__(self, world: World, address: str) -> None:
         self.world = world
-        self.carrier = FakeCarrier()
+        self.carrier = FakeCarrier(world.sends)
         self.session = Session(world.relay, self.carrier, address, f"r{len(world.ends)}")
         self._rest = b""
         self._heard = 0
@@ -150,6 +152,8 @@ class World:
             self.limits, self.agenda, self.metrics, self.budget, self,
         )  # fmt: skip
         self.ends: list[End] = []
+        self.sends: list[FakeCarrier] = []
+        """Who was sent something, in order."""
         assert self.relay.open_room("room", "game", PASSWORD.decode(), "card")
 
     def room_hosted(self, room_id: str) -> None:

@@ -19,7 +19,8 @@ def test_a_relay_is_what_lobby_and_link_expect() -> None:
 
 
 @pytest.mark.parametrize(("room_id", "game", "password"), [
-    ("room", "another", "x"), ("another", "game", "x"), ("another", "a\0b", "x"), ("another", "other", "a\0b"),
+    ("room", "another", "x"), ("another", "game", "x"), ("another", "a\0b", "x"),
+    ("another", "other", "a\0b"),
 ])  # fmt: skip
 def test_a_taken_or_impossible_room_is_not_opened(room_id: str, game: str, password: str) -> None:
     world = World()

@@ -1,6 +1,8 @@
-"""Whatever arrives, in whatever pieces: the same result for whole and split, no exception, no neighbour hurt."""
+"""Whatever arrives, in whatever pieces: same result whole or split, no exception, no neighbour hurt."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ from_client = st.one_of(st.builds(wire.to_host, payload), st.builds(wire.to_host
 
 def _pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
-    return [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [stream[start:end] for start, end in pairwise(places)]
 
 
 def _heard(world: World) -> list[list[Frame]]:
@@ -61,7 +63,8 @@ def test_a_split_of_what_a_client_says_changes_nothing(said: list[bytes], cuts: 
 
 
 @given(
-    st.integers(1, 2), st.booleans(), st.sampled_from([b"game", b"none"]), st.sampled_from([PASSWORD, b"client", b""]),
+    st.integers(1, 2), st.booleans(), st.sampled_from([b"game", b"none"]),
+    st.sampled_from([PASSWORD, b"client", b""]),
     st.lists(from_host, max_size=4), st.lists(st.integers(0, 10_000), max_size=8),
 )  # fmt: skip
 def test_a_split_hello_changes_nothing(
@@ -82,9 +85,11 @@ codes = st.sampled_from(bytes((0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 21, 22, 4
 garbage = st.one_of(
     st.binary(min_size=1, max_size=400),
     st.builds(lambda code, rest: bytes((code,)) + rest, codes, st.binary(max_size=40)),
-    st.builds(lambda code, size, rest: bytes((code,)) + size.to_bytes(2, "big") + rest, codes, st.integers(0, 40),
-              st.binary(max_size=40)),
-    st.sampled_from([wire.hello(1, b"game", PASSWORD), wire.hello(2, b"other", b"client"), wire.to_host(b"x")]),
+    st.builds(
+        lambda code, size, rest: bytes((code,)) + size.to_bytes(2, "big") + rest,
+        codes, st.integers(0, 40), st.binary(max_size=40),
+    ),
+    st.sampled_from([wire.hello(1, b"game", PASSWORD), wire.hello(2, b"other", b"x"), wire.to_host(b"x")]),
     from_host,
 )  # fmt: skip
 
