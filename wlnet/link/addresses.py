@@ -75,17 +75,6 @@ def same_machine(link_peer: str, link_local: str) -> bool:
     return peer is not None and (peer.is_loopback or peer == local)
 
 
-def own_addresses(listen: Iterable[str], own: OwnAddress) -> tuple[str, ...]:
-    """This machine's addresses of the families in *listen*, loopback and the like left out."""
-    families = {address.version for address in map(_parse, listen) if address is not None}
-    found: list[str] = []
-    for family in sorted(families):
-        address = _parse(own(family) or "")
-        if address is not None and _tellable(address) and not address.is_loopback:
-            found.append(str(address))
-    return tuple(found)
-
-
 def _public(place: RelayPlace) -> dict[int, str]:
     found: dict[int, str] = {}
     for text in place.public:

@@ -6,7 +6,6 @@ import pytest
 
 from wlnet.link.addresses import (
     RelayPlace,
-    own_addresses,
     same_machine,
     told_addresses,
     told_addresses_elsewhere,
@@ -95,9 +94,3 @@ def test_same_machine() -> None:
     assert same_machine("203.0.113.5", "203.0.113.5")
     assert same_machine("::ffff:203.0.113.5", "203.0.113.5")
     assert not same_machine("203.0.113.5", "203.0.113.6")
-
-
-def test_own_addresses_of_the_families_listened_on() -> None:
-    assert own_addresses(("0.0.0.0", "::"), own) == (V4, V6)
-    assert own_addresses(("::",), own) == (V6,)
-    assert own_addresses(("0.0.0.0", "::"), nothing) == ()
