@@ -9,6 +9,8 @@ from twisted.logger import Logger
 from wlnet.relay.peer import Peer
 from wlnet.relay.room import Room
 
+_log = Logger(namespace="wlnet.relay")
+
 
 def _always(_address: str) -> bool:
     return True
@@ -21,8 +23,6 @@ class LogJournal:
     :param show: how an address is written (shortened or whole).
     """
 
-    log = Logger(namespace="wlnet.relay")
-
     def __init__(
         self, may_log: Callable[[str], bool] = _always, show: Callable[[str], str] = lambda address: address
     ) -> None:
@@ -31,18 +31,18 @@ class LogJournal:
 
     def room_opened(self, room: Room) -> None:
         """A room waits for its host."""
-        self.log.info("room {room} opened for game {game!r}", room=room.room_id, game=room.game)
+        _log.info("room {room} opened for game {game!r}", room=room.room_id, game=room.game)
 
     def room_hosted(self, room: Room, host: Peer) -> None:
         """Its host is there."""
-        self.log.info(
+        _log.info(
             "room {room} of game {game!r} has its host: session {session} from {address}",
             room=room.room_id, game=room.game, session=host.session_id, address=self._show(host.address),
         )  # fmt: skip
 
     def room_closed(self, room: Room, why: str) -> None:
         """It is gone."""
-        self.log.info(
+        _log.info(
             "room {room} of game {game!r} closed after {joins} joins: {why}",
             room=room.room_id, game=room.game, joins=room.joins, why=why,
         )  # fmt: skip
@@ -50,7 +50,7 @@ class LogJournal:
     def joined(self, room: Room, client: Peer) -> None:
         """A client has joined."""
         if self._may_log(client.address):
-            self.log.info(
+            _log.info(
                 "session {session} from {address} joined room {room} as {id}, {clients} clients now",
                 session=client.session_id, address=self._show(client.address), room=room.room_id,
                 id=client.client_id, clients=len(room.clients),
@@ -59,7 +59,7 @@ class LogJournal:
     def left(self, peer: Peer, why: str) -> None:
         """A peer has left or was disconnected."""
         if self._may_log(peer.address):
-            self.log.info(
+            _log.info(
                 "session {session} from {address} left: {why}",
                 session=peer.session_id, address=self._show(peer.address), why=why,
             )  # fmt: skip

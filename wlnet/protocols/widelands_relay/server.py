@@ -18,6 +18,8 @@ from wlnet.protocols.widelands_relay.shell_connection import RelayConnection, St
 from wlnet.protocols.widelands_relay.shell_epoll import DirectConnection, SocketPool
 from wlnet.relay.relay import Relay
 
+_log = Logger(namespace="wlnet.relay")
+
 _STOP_MARGIN = 1.0
 """Seconds beyond ``relay.close_linger`` after which :meth:`RelayFactory.stop` aborts what is left."""
 
@@ -43,7 +45,6 @@ class RelayFactory(ServerFactory):
     """
 
     noisy = False
-    _log = Logger(namespace="wlnet.relay")
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class RelayFactory(ServerFactory):
         if refused is not None:
             self.relay.limited(_REFUSALS[refused])
             if self._may_log(address):
-                self._log.info(
+                _log.info(
                     "refused a connection from {address}: {limit}", address=address, limit=refused.value
                 )
             return None

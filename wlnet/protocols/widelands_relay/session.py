@@ -36,7 +36,8 @@ class Session(Peer):
     """A connection speaking the Widelands relay protocol, version 1 or 2."""
 
     __slots__ = (
-        "_figures", "_host", "_hosted", "_need", "_prefix", "_rest", "_round_trip_bucket", "_version", "feed",
+        "_commands", "_figures", "_host", "_hosted", "_need", "_prefix", "_rest",
+        "_round_trip_bucket", "_version", "feed",
     )  # fmt: skip
     _host: Peer
     """A client's host; set while the client is in a room."""
@@ -47,6 +48,8 @@ class Session(Peer):
         super().__init__(relay, carrier, address, session_id)
         self._figures = relay.figures
         self._version = 0
+        self._commands = 0
+        """Commands that are no packets, since the last Ping."""
         self._prefix = b""
         self._rest: bytearray | None = None
         """The beginning of an incomplete frame."""
@@ -83,6 +86,7 @@ class Session(Peer):
 
     def ping(self, sequence: int) -> bytes:
         """Ping."""
+        self._commands = 0
         return wire.ping(sequence)
 
     def client_joined(self, client_id: int) -> bytes:
@@ -299,6 +303,10 @@ class Session(Peer):
         :return: where the next one begins, ``_INCOMPLETE`` (it is kept) or ``_ENDED`` (connection closing).
         """
         code = data[at]
+        self._commands += 1
+        if self._commands > self.relay.limits.relay_commands:
+            self.relay.violation(self, Limit.COMMAND_RATE)
+            return _ENDED
         if code == wire.ROUND_TRIP_TIME_REQUEST:
             self._answer_round_trips()
             return at + 1

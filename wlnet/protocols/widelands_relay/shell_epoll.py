@@ -20,6 +20,8 @@ from wlnet.protocols.widelands_relay.session import Session
 from wlnet.protocols.widelands_relay.shell_connection import RelayConnection
 from wlnet.relay.relay import Relay
 
+_log = Logger(namespace="wlnet.relay")
+
 _EVENTS = 256
 """Sockets served in one wake; the others are first in the next."""
 
@@ -39,8 +41,6 @@ class SocketPool:
     :param reactor: it watches the pool from the first socket on until :meth:`close`.
     """
 
-    _log = Logger(namespace="wlnet.relay")
-
     def __init__(self, reactor: IReactorFDSet, relay: Relay) -> None:
         self._reactor = reactor
         self._relay = relay
@@ -50,12 +50,15 @@ class SocketPool:
         self._watched = False
 
     def add(self, sock: socket.socket, session: Session, connection: DirectConnection) -> None:
-        """Serve *sock* from now on."""
+        """Serve *sock* from now on.
+
+        :raises OSError: the system cannot watch another one.
+        """
         if not self._watched:
             self._watched = True
             self._reactor.addReader(self)
-        self._lines[sock.fileno()] = (sock.recv, session, connection)
         self._epoll.register(sock.fileno(), select.EPOLLIN)
+        self._lines[sock.fileno()] = (sock.recv, session, connection)
 
     def watch_writing(self, number: int, wanted: bool) -> None:
         """Tell (or not) when the socket with this descriptor number can take more."""
@@ -89,7 +92,9 @@ class SocketPool:
         return "relay"
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor stops."""
+        """The reactor stops, or it gave the descriptor up because of a fault."""
+        if self._lines:
+            _log.warn("the reactor no longer serves {count} relay connections", count=len(self._lines))
         self._watched = False
         self.close()
 
@@ -124,13 +129,19 @@ class SocketPool:
                 else:
                     connection.ended()
             except Exception:  # a fault of ours must not stop the other games
-                self._log.failure("session {session}: fault in the relay", session=session.session_id)
-                self._relay.abort(session)
+                self._give_up(session)
         figures.bytes_in += unflushed
         try:
             flush()
         except Exception:
-            self._log.failure("fault in the relay when sending")
+            _log.failure("fault in the relay when sending")
+
+    def _give_up(self, session: Session) -> None:
+        _log.failure("session {session}: fault in the relay", session=session.session_id)
+        try:
+            self._relay.abort(session)
+        except Exception:
+            _log.failure("session {session}: fault when ending it", session=session.session_id)
 
     def _other_event(self, session: Session, event: int) -> bool:
         """More than "readable": True if there is something to read as well."""
@@ -156,7 +167,10 @@ class DirectConnection(RelayConnection):
         self._socket = self.tcp.getHandle()
         self._number = self._socket.fileno()
         self.session.send = self._socket.send  # the hot path: no function of ours in between
-        self._pool.add(self._socket, self.session, self)
+        try:
+            self._pool.add(self._socket, self.session, self)
+        except OSError:
+            self.tcp.abortConnection()
 
     def send(self, data: bytes | memoryview, /) -> int:
         """Send on the socket."""

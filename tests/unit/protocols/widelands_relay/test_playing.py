@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.relay import World
+from wlnet.config import schema
+from wlnet.metrics import Limit
 from wlnet.protocols.widelands_relay import wire
 
 
@@ -159,12 +161,27 @@ def test_round_trip_times_are_capped() -> None:
     assert host.heard() == [("RoundTripTimes", (1, 255, 255))]
 
 
+def test_more_commands_that_are_no_packets_than_allowed_between_two_pings_end_the_connection() -> None:
+    world = World(schema.Limits(relay_commands=500), ping_interval=15.0)
+    host, guests = world.table(1)
+    guests[0].say(wire.pong(9) * 500 + wire.to_host(b"x") * 1000)
+    assert not guests[0].ended
+    world.advance(1.0)
+    guests[0].say(wire.pong(9) * 500)
+    assert not guests[0].ended
+    guests[0].say(wire.pong(9))
+    assert guests[0].heard()[-1] == ("Disconnect", "PROTOCOL_VIOLATION")
+    assert world.limited(Limit.COMMAND_RATE) == 1
+    assert host.heard()[-1] == ("DisconnectClient", 2)
+
+
 def test_more_questions_for_round_trip_times_than_allowed_get_no_answer() -> None:
     world = World()
     host = world.host()
-    host.say(wire.round_trip_time_request() * 5000)
+    host.say(wire.round_trip_time_request() * 1000)
     assert len(host.heard()) == world.limits.relay_round_trip_burst
     world.advance(1.0 / world.limits.relay_round_trip_rate)
     host.heard()
     host.say(wire.round_trip_time_request())
     assert len(host.heard()) == 1
+    assert world.limited(Limit.COMMAND_RATE) == 1000 - world.limits.relay_round_trip_burst
