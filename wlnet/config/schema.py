@@ -246,6 +246,10 @@ class Limits(_Section, frozen=True):
         ),
     ] = 5.0
     relay_round_trip_burst: Annotated[Count, Meta(description="Such requests at once.")] = 20
+    relay_commands: Annotated[
+        Annotated[int, Meta(ge=500)],
+        Meta(description="Commands that are no game packets, of one relay peer between two Pings; one more ends it."),
+    ] = 2000
     total_queues: Annotated[
         Size,
         Meta(
