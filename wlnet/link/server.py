@@ -242,7 +242,7 @@ class LinkClient:
         self._dialling = None
         if isinstance(result, Failure) and self._running:
             known = result.check(ConnectError, DNSLookupError)
-            self._complain(result.getErrorMessage() if known else repr(result.value))
+            self._complain(result.getErrorMessage().rstrip(".") if known else repr(result.value))
             self._dial_later()
 
     def _connected(self, pipe: LinkConnection[FromLobby]) -> Channel[FromLobby]:
