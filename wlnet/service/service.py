@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, Service
-from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks, succeed
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -41,6 +41,7 @@ from wlnet.service.listening import (
 from wlnet.service.lobby_role import LobbyRole
 from wlnet.service.relay_role import RelayRole
 from wlnet.service.shared import Reactor, Shared
+from wlnet.service.termination import end_well_on_sigterm
 from wlnet.service.ticker import Ticker
 
 Doors = list[tuple[str, list[socket.socket], Factory[Any]]]
@@ -84,7 +85,7 @@ class WlnetService(Service):
             Path(self.config.server.state_dir).mkdir(parents=True, exist_ok=True)
             raise_open_files_limit(self.config)
             self._build()
-        except (ListenError, SecretError, DatabaseUrlError, OSError) as error:
+        except (ListenError, SecretError, DatabaseUrlError, OSError, ValueError) as error:
             for _, sockets, _ in self._doors:
                 for one in sockets:
                     one.close()
@@ -204,8 +205,11 @@ class WlnetService(Service):
         self._doors.clear()
         waiting: list[Deferred[Any]] = [listening.stop() for listening in self._listening]
         self._listening.clear()
-        parts = (self._link, self._relay, self._lobby)
-        waiting += [part.stop() for part in parts if part is not None]
+        # The relay before its link, so that the lobby hears that the rooms are closed.
+        first = self._relay.stop() if self._relay is not None else succeed(None)
+        waiting.append(first.addBoth(lambda _: self._link.stop() if self._link is not None else None))
+        if self._lobby is not None:
+            waiting.append(self._lobby.stop())
         if self._relays is not None:
             self._relays.stop()
         return gatherResults(waiting, consumeErrors=True).addBoth(self._stopped)
@@ -246,4 +250,5 @@ def make_service(config: Config, ready_file: str | None) -> IService:
     """The service ``twistd wlnet`` runs."""
     from twisted.internet import reactor  # noqa: PLC0415 - only now may the reactor be chosen
 
+    end_well_on_sigterm(reactor)
     return WlnetService(config, ready_file, reactor)
