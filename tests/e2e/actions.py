@@ -125,14 +125,27 @@ def back_to_lobby(client: Client) -> None:
 
 
 def take_player_two(host: Client) -> None:
-    """The host gives itself the second player; then everybody is ready."""
+    """The host, a spectator at first, takes the second player; then everybody is ready."""
 
     def action() -> None:
-        host.screen.click(layout.SETUP_ROLE)
+        host.screen.click(layout.SETUP_HOST_ROLE)
         pause(0.3)
-        host.screen.click(layout.SETUP_ROLE_PLAYER_TWO)
+        host.screen.click(layout.SETUP_HOST_PLAYER_TWO)
 
     host.insist(action, lambda: can_start(host), "an enabled start button")
+
+
+def take_saved_player_one(guest: Client, host: Client) -> None:
+    """The guest takes the first player of a saved game though he had another name in it."""
+
+    def action() -> None:
+        guest.screen.click(layout.SETUP_GUEST_ROLE)
+        pause(0.3)
+        guest.screen.click(layout.SETUP_GUEST_PLAYER_ONE)
+        pause(0.5)
+        guest.screen.click(layout.SETUP_OTHER_NAME_OK)
+
+    guest.insist(action, lambda: can_start(host), "an enabled start button")
 
 
 def can_start(host: Client) -> bool:
