@@ -18,6 +18,7 @@ from wlnet.lobby.ports import (
     Account,
     AccountsUnavailableError,
     Permission,
+    RelayEvents,
     RoomCard,
 )
 from wlnet.metrics import Front, Limit, Metrics
@@ -69,6 +70,7 @@ class Relay:
     """Notes what it is told; rooms are opened unless ``refuse``."""
 
     def __init__(self) -> None:
+        self.events: RelayEvents | None = None
         self.rooms: dict[str, tuple[str, RoomCard]] = {}
         self.closed: list[str] = []
         self.dropped: list[tuple[str, str]] = []
@@ -100,12 +102,26 @@ class Relay:
             give()
 
     def update_card(self, room_id: str, card: RoomCard) -> None:
-        password, _ = self.rooms[room_id]
-        self.rooms[room_id] = (password, card)
+        if room_id in self.rooms:
+            self.rooms[room_id] = (self.rooms[room_id][0], card)
 
     def close_room(self, room_id: str) -> None:
-        self.rooms.pop(room_id, None)
         self.closed.append(room_id)
+        self.end(room_id)
+
+    def end(self, room_id: str) -> None:
+        """The room ends, for whatever reason; the lobby is told at once."""
+        if self.rooms.pop(room_id, None) is not None and self.events is not None:
+            self.events.room_closed(room_id)
+
+    def answer(self) -> None:
+        """Answer what was held back."""
+        held, self.held = self.held, []
+        for give in held:
+            give()
+
+    def password(self, game: str) -> str:
+        return self.rooms[self.room_of(game)][0]
 
     def drop_from_room(self, game: str, address: str) -> None:
         self.dropped.append((game, address))
@@ -245,6 +261,7 @@ class Rig:
             sanctions=self.sanctions,
             new_room_id=lambda: f"room{next(rooms)}",
         )
+        self.relay.events = self.lobby.hosting
         buckets = KeyedBuckets(
             self.clock.seconds, self.limits.failed_login_rate, self.limits.failed_login_burst
         )

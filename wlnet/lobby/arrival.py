@@ -58,6 +58,8 @@ class Arrival:
         self._tried: set[Player] = set()
         self._numbers = numbered(wanted, hall.limits.name_length)
         self._left = hall.settings.max_players
+        self._next_name: str | None = None
+        self._searching = False
         self._reclaim()
 
     @property
@@ -77,7 +79,7 @@ class Arrival:
     def _reclaim(self) -> None:
         candidate = self._next_candidate()
         if candidate is None:
-            self._try_name(self._wanted)
+            self._search(self._wanted)
         elif not candidate.live:
             self._take_over(candidate)
         else:
@@ -85,6 +87,8 @@ class Arrival:
 
             def answer(alive: bool) -> None:
                 self._probe = None
+                if self._seated is None:
+                    return
                 if alive:
                     self._reclaim()
                 elif self._hall.roster.get(candidate.name) is candidate:
@@ -95,6 +99,7 @@ class Arrival:
             self._probe = LivenessProbe(
                 candidate, self._hall.agenda, self._hall.settings.reclaim_probe, answer
             )
+            self._probe.ask()
 
     def _next_candidate(self) -> Player | None:
         """The one of the wanted name, then the lost ones, then the live ones nobody else asks."""
@@ -115,9 +120,20 @@ class Arrival:
 
     # -- a new seat ------------------------------------------------------------------------------
 
+    def _search(self, name: str) -> None:
+        """Try *name* and, as long as answers come at once, what is to be tried after it."""
+        self._next_name = name
+        if self._searching:
+            return
+        self._searching = True
+        while self._next_name is not None:
+            name, self._next_name = self._next_name, None
+            self._try_name(name)
+        self._searching = False
+
     def _try_name(self, name: str) -> None:
         """Seat the newcomer as *name*, or see about the next number if it is taken."""
-        if self._hall.live_players >= self._hall.settings.max_players:
+        if self._full:
             self._hall.limited(Limit.PLAYERS)
             self._done(ArrivalRefusal.FULL)
             return
@@ -136,14 +152,18 @@ class Arrival:
                 return
             unsure = isinstance(account, AccountsUnavailableError)
             if isinstance(account, Account) or (unsure and self._accounts.was_account(name)):
-                self._try_name(next(self._numbers))
-            elif self._hall.roster.get(name) is not None:
-                self._try_name(name)
+                self._search(next(self._numbers))
+            elif self._hall.roster.get(name) is not None or self._full:
+                self._search(name)
             else:
                 # Nobody is kept out because the accounts cannot be asked: he is unregistered anyway.
                 self._seat(name)
 
         self._accounts.find(name, answer)
+
+    @property
+    def _full(self) -> bool:
+        return self._hall.live_players >= self._hall.settings.max_players
 
     def _seat(self, name: str) -> None:
         self._done(self._presence.seat(name, self._as(name)))

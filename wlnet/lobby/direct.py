@@ -22,7 +22,7 @@ class DirectHosting:
         self._hosting = hosting
         self._prober = prober
         self._new_room_id = new_room_id
-        self._under_way = 0
+        self._under_way: dict[str, dict[Game, Callable[[bool], None]]] = {}
 
     def open(self, player: Player, name: str, opened: Callable[[bool | OpenRefusal], None]) -> None:
         """List the game, then test the host; *opened* gets the first result, or why it is not listed."""
@@ -45,19 +45,18 @@ class DirectHosting:
 
     def _test(self, game: Game, timeout: float, first: Callable[[bool], None] | None) -> None:
         game.timer = None
-        if game.ended or game.host is None:
+        if game.ended or game.started or game.host is None:
             return
         settings = self._hall.settings
-        if self._under_way >= settings.max_probes:
+        address = game.host.address
+        if len(self._under_way) >= settings.max_probes and address not in self._under_way:
             self._hall.limited(Limit.PROBES)
             game.timer = self._hall.agenda.after(
                 settings.probe_interval, lambda: self._test(game, timeout, first)
             )
             return
-        self._under_way += 1
 
         def result(reachable: bool) -> None:
-            self._under_way -= 1
             if game.ended:
                 return
             game.timer = self._hall.agenda.after(
@@ -67,7 +66,18 @@ class DirectHosting:
             if first is not None:
                 first(reachable)
 
-        self._prober.probe(game.host.address, timeout, result)
+        # One test of an address at a time: games that come meanwhile get the same answer.
+        waiting = self._under_way.get(address, {})
+        self._under_way[address] = {other: wait for other, wait in waiting.items() if not other.ended}
+        self._under_way[address][game] = result
+        if waiting:
+            return
+
+        def answer(reachable: bool) -> None:
+            for waits in self._under_way.pop(address).values():
+                waits(reachable)
+
+        self._prober.probe(address, timeout, answer)
 
     def _note(self, game: Game, reachable: bool) -> None:
         if reachable and game.state is GameState.OPENING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum, auto
 from ipaddress import ip_network
 
@@ -22,6 +21,8 @@ class Outcome(Enum):
     """What became of an order to remove somebody."""
 
     REMOVED = auto()
+    NOT_KEPT_OUT = auto()
+    """Removed, but he may come back at once: there are too many bans, or they last no time."""
     GAME_ENDED = auto()
     IS_SUPERUSER = auto()
     IS_IRC = auto()
@@ -60,11 +61,11 @@ class Discipline:
             return Outcome.IS_SUPERUSER
         if player.permission is Permission.IRC:
             return Outcome.IS_IRC
-        self._impose(Target.ADDRESS, player.address, reason, by, duration)
+        kept_out = self._impose(Target.ADDRESS, player.address, reason, by, duration)
         if player.account is not None:
-            self._impose(Target.ACCOUNT, player.account, reason, by, duration)
+            kept_out = self._impose(Target.ACCOUNT, player.account, reason, by, duration) or kept_out
         self._expel(player, word, reason)
-        return Outcome.REMOVED
+        return Outcome.REMOVED if kept_out else Outcome.NOT_KEPT_OUT
 
     def end_game(self, name: str) -> Outcome:
         """End the game called *name* for everybody."""
@@ -82,6 +83,8 @@ class Discipline:
             return
         matches = _matcher(sanction)
         for player in [player for player in self._hall.roster if matches(player)]:
+            if self._hall.roster.get(player.name) is not player or not matches(player):
+                continue  # removing another one has changed that
             if sanction.kind is Kind.BAN:
                 self._expel(player, "BANNED", sanction.reason)
             elif player.inbox is not None:
@@ -92,12 +95,16 @@ class Discipline:
 
     # -- parts of it -----------------------------------------------------------------------------
 
-    def _impose(self, target: Target, value: str, reason: str, by: str, duration: float) -> None:
-        # A removal never fails for want of a ban: too many bans, or an address that is none.
-        with suppress(ValueError, SanctionsFullError):
+    def _impose(self, target: Target, value: str, reason: str, by: str, duration: float) -> bool:
+        """A removal never fails for want of a ban: too many bans, or an address that is none."""
+        shown = "".join(character if character.isprintable() else " " for character in reason[:MAX_TEXT])
+        try:
             self._sanctions.impose(
-                Kind.BAN, target, value, reason=reason[:MAX_TEXT], by=by, duration=duration, sweeps=False
+                Kind.BAN, target, value, reason=shown, by=by, duration=duration, sweeps=False
             )
+        except (ValueError, SanctionsFullError):
+            return False
+        return True
 
     def _expel(self, player: Player, word: str, reason: str) -> None:
         for game in self._hosting.hosted_by(player):
@@ -118,7 +125,8 @@ def mute_text(mute: Sanction) -> str:
 def _matcher(sanction: Sanction) -> Callable[[Player], bool]:
     value = sanction.value
     if sanction.target is Target.ADDRESS:
-        return lambda player: address_key(player.address) == address_key(value)
+        key = address_key(value)
+        return lambda player: address_key(player.address) == key
     if sanction.target is Target.ACCOUNT:
         return lambda player: player.account == value
     if sanction.target is Target.NAME:

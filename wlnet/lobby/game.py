@@ -42,6 +42,7 @@ class Game:
     :ivar owner_key: see :func:`owner_key`.
     :ivar relay: the relay that carries it; None while that is not known.
     :ivar host_gone: the host said he left; the relay has not reported the end yet.
+    :ivar started: the host said that play begins.
     """
 
     room_id: str
@@ -54,6 +55,7 @@ class Game:
     state: GameState = GameState.OPENING
     ended: bool = False
     host_gone: bool = False
+    started: bool = False
     relay: str | None = None
     timer: Appointment | None = field(default=None, repr=False)
 

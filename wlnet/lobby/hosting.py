@@ -39,7 +39,7 @@ class Hosting:
         self._new_room_id = new_room_id
         self._opening: set[str] = set()
         self._hosted: dict[Player, list[Game]] = {}
-        self._ownerless: dict[str, Game] = {}
+        self._ownerless: dict[str, list[Game]] = {}
         self._grace: dict[str, Appointment] = {}
 
     # -- what players do -------------------------------------------------------------------------
@@ -47,20 +47,16 @@ class Hosting:
     def check_open(self, player: Player, name: str) -> OpenRefusal | None:
         """Whether *player* may open a game *name* now; makes room for it if his own old one is in the way.
 
-        A host may open a game of the same name again as long as nobody reached the first one (its client
-        repeats the command when an answer was lost), and after he left it.
+        A host may open a game again as long as nobody reached the first one (his client repeats the command
+        when an answer was lost), and after he left it.
         """
         if text_problem(name, self._hall.limits.game_name_length) is not None:
             self._hall.limited(Limit.NAME)
             return OpenRefusal.NAME
-        for game in list(self._hosted.get(player, ())):
-            if game.state is GameState.OPENING or (game.host_gone and game.name == name):
-                self.end(game)
+        self._make_room(player)
         if name in self._opening or self._hall.board.get(name) is not None:
             return OpenRefusal.EXISTS
-        hosted = sum(not game.host_gone for game in self._hosted.get(player, ()))
-        if hosted >= self._hall.limits.games_per_player:
-            self._hall.limited(Limit.GAMES_PER_PLAYER)
+        if self._has_enough(player):
             return OpenRefusal.TOO_MANY_OF_PLAYER
         if len(self._hall.board) + len(self._opening) >= self._hall.settings.max_games:
             self._hall.limited(Limit.GAMES)
@@ -69,6 +65,8 @@ class Hosting:
 
     def open(self, player: Player, name: str, password: str, opened: OpenAnswer) -> None:
         """Open a game on the relay; *opened* is called once, when the relay has answered.
+
+        The host is not in his game yet then: :meth:`enter` comes after he has been told.
 
         :param password: makes its owner the host at the relay.
         """
@@ -89,11 +87,15 @@ class Hosting:
 
         def answered(accepted: bool) -> None:
             self._opening.discard(name)
+            self._make_room(player)  # he may have opened another one over a new connection meanwhile
             if not accepted:
                 opened(OpenRefusal.RELAY)
             elif self._hall.roster.get(player.name) is not player:
                 self._relay.close_room(game.room_id)
                 opened(OpenRefusal.RELAY)
+            elif self._has_enough(player):
+                self._relay.close_room(game.room_id)
+                opened(OpenRefusal.TOO_MANY_OF_PLAYER)
             else:
                 game.relay = self._relay.relay_of(game.room_id)
                 self.list_game(game, player)
@@ -101,7 +103,6 @@ class Hosting:
                     self._hall.settings.host_timeout, lambda: self._host_never_came(game)
                 )
                 opened(game)
-                self.enter(player, game)
 
         self._relay.open_room(game.room_id, password, game.card(), answered)
 
@@ -115,20 +116,19 @@ class Hosting:
         """The listed game called *name*."""
         return self._hall.board.get(name)
 
-    def start(self, player: Player) -> bool:
-        """*player* starts the game he is in; False if he is not its host."""
+    def may_start(self, player: Player) -> bool:
+        """Whether *player* may start the game he is in: he is its host."""
         game = player.game
-        if game is None or game.host is not player:
-            return False
-        if not game.ended:
-            game.state = GameState.RUNNING
-            game.stop_timer()
-            self._relay.update_card(game.room_id, game.card())
-        return True
+        return game is not None and game.host is player
 
     def started(self, player: Player) -> None:
-        """Tell the others, after the host has his answer."""
-        self._hall.games_changed(player)
+        """The game of *player* runs; to be called after he has been told."""
+        game = player.game
+        if game is None or game.ended or game.started:
+            return
+        game.started = True
+        if game.state is GameState.SETUP:
+            self._run(game)
 
     def leave(self, player: Player, *, quietly: bool = False) -> None:
         """*player* is in no game any more. A game on the relay goes on until its relay ends it."""
@@ -160,19 +160,25 @@ class Hosting:
     # -- who owns what ---------------------------------------------------------------------------
 
     def player_seated(self, player: Player) -> None:
-        """Somebody came in: is he the host of a game that lost its host?"""
+        """Somebody came in: is he the host of games that lost their host?"""
         if not player.key:
             return
-        game = self._ownerless.pop(owner_key(player.key), None)
-        if game is not None:
+        key = owner_key(player.key)
+        for game in self._hosted.get(player, ()):
+            if game.owner_key != key:  # he has another secret now
+                game.owner_key = key
+                self._update_card(game)
+        for game in self._ownerless.pop(key, ()):
             self._own(game, player)
 
     def player_gone(self, player: Player) -> None:
         """A seat was given up for good; its games wait for their owner, or their relay's word."""
         for game in self._hosted.pop(player, ()):
             game.host = None
-            if game.owner_key:
-                self._ownerless[game.owner_key] = game
+            if game.carrier is Carrier.HOST:
+                self.end(game)
+            elif game.owner_key:
+                self._ownerless.setdefault(game.owner_key, []).append(game)
 
     def hosted_by(self, player: Player) -> list[Game]:
         """The games of *player* on the board."""
@@ -185,11 +191,34 @@ class Hosting:
 
     def _own(self, game: Game, player: Player) -> None:
         game.host = player
-        game.host_name = player.name
+        if game.host_name != player.name:
+            game.host_name = player.name
+            self._update_card(game)
         self._hosted.setdefault(player, []).append(game)
         if player.game is None:
             player.game = game
         self._hall.player_news.changed_quietly()
+
+    def _make_room(self, player: Player) -> None:
+        """End the games of *player* that nobody reached, or that he has left."""
+        for game in self.hosted_by(player):
+            if game.state is GameState.OPENING or game.host_gone:
+                self.end(game)
+
+    def _has_enough(self, player: Player) -> bool:
+        if len(self._hosted.get(player, ())) < self._hall.limits.games_per_player:
+            return False
+        self._hall.limited(Limit.GAMES_PER_PLAYER)
+        return True
+
+    def _run(self, game: Game) -> None:
+        game.state = GameState.RUNNING
+        self._update_card(game)
+        self._hall.games_changed(game.host)
+
+    def _update_card(self, game: Game) -> None:
+        if game.carrier is Carrier.RELAY:
+            self._relay.update_card(game.room_id, game.card())
 
     # -- what the relay says ---------------------------------------------------------------------
 
@@ -199,9 +228,12 @@ class Hosting:
         if game is None:
             self._relay.close_room(room_id)
         elif game.state is GameState.OPENING:
-            game.state = GameState.SETUP
             game.stop_timer()
-            self._hall.games_changed(game.host)
+            if game.started:  # he said so before the relay did
+                self._run(game)
+            else:
+                game.state = GameState.SETUP
+                self._hall.games_changed(game.host)
 
     def room_closed(self, room_id: str) -> None:
         """The room is gone."""
@@ -215,11 +247,14 @@ class Hosting:
         if grace is not None:
             grace.cancel()
         reported = {report.room_id: report for report in rooms}
-        for game in [game for game in self._hall.board if game.relay == relay]:
+        for game in list(self._hall.board):
             report = reported.pop(game.room_id, None)
             if report is None:
-                self._unlist(game)
-            elif report.hosted:
+                if game.relay == relay:
+                    self._unlist(game)
+                continue
+            game.relay = relay
+            if report.hosted:
                 self.room_hosted(game.room_id)
         for report in reported.values():
             self._adopt(relay, report)
@@ -249,7 +284,7 @@ class Hosting:
         if owner is not None and game.owner_key and owner_key(owner.key) == game.owner_key:
             self._own(game, owner)
         elif game.owner_key:
-            self._ownerless[game.owner_key] = game
+            self._ownerless.setdefault(game.owner_key, []).append(game)
         self._hall.games_changed()
 
     def _relay_given_up(self, relay: str) -> None:
@@ -270,8 +305,11 @@ class Hosting:
                 games.remove(game)
             if not games:
                 self._hosted.pop(game.host, None)
-        if self._ownerless.get(game.owner_key) is game:
-            del self._ownerless[game.owner_key]
+        waiting = self._ownerless.get(game.owner_key, [])
+        if game in waiting:
+            waiting.remove(game)
+            if not waiting:
+                del self._ownerless[game.owner_key]
         self._hall.games_changed()
 
 
@@ -285,5 +323,6 @@ def _game_from(card: RoomCard, room_id: str, relay: str) -> Game:
         host_name=card.host,
         owner_key=card.owner_key,
         state=GameState.RUNNING if card.running else GameState.SETUP,
+        started=card.running,
         relay=relay,
     )

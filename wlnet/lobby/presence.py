@@ -35,7 +35,8 @@ class Presence:
         self._hall = hall
         self._hosting = hosting
         self._departing: dict[str, Appointment] = {}
-        self._lost: OrderedDict[Player, None] = OrderedDict()
+        self._lost: OrderedDict[Player, str] = OrderedDict()
+        self._lost_by_address: dict[str, OrderedDict[Player, None]] = {}
         self._trusted = TrustedNetworks(hall.limits.trusted_networks)
 
     # -- seats -----------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ class Presence:
         _cancel(player.announcing)
         _cancel(player.forgetting)
         player.forgetting = None
-        self._lost.pop(player, None)
+        self._not_lost(player)
 
         def change(player: Player) -> None:
             player.key = who.key
@@ -94,8 +95,7 @@ class Presence:
         departure = self._departing.pop(player.name, None)
         if departure is not None:
             departure.cancel()
-        elif not was_live:
-            player.announced = False
+            player.announced = True
         if player.announced:
             self._hall.player_news.changed_quietly()
         else:
@@ -121,15 +121,14 @@ class Presence:
         player.forgetting = self._hall.agenda.after(
             self._hall.settings.lost_session_lifetime, lambda: self._forget(player)
         )
-        self._lost[player] = None
         self._bound_lost(player)
-        if player.probe is not None:
-            player.probe.settle(False)
+        _settle(player)
 
     def leave(self, player: Player) -> None:
         """*player* leaves in good order: the name is free at once."""
         self._free(player)
         self._depart(player)
+        _settle(player)
 
     def remove(self, player: Player, reason: str) -> None:
         """Throw *player* out and tell him why."""
@@ -147,9 +146,16 @@ class Presence:
     def _depart(self, player: Player) -> None:
         """*player* cannot be seen any more; the others are told in a moment, unless he is back by then."""
         self._hall.player_news.changed_quietly()
-        if player.announced:
-            _cancel(self._departing.pop(player.name, None))
-            self._tell_departure(player.name)
+        if not player.announced:
+            return
+        player.announced = False
+        name = player.name
+
+        def tell() -> None:
+            del self._departing[name]
+            self._hall.players_changed()
+
+        self._departing[name] = self._hall.agenda.after(self._hall.settings.leave_delay, tell)
 
     def _free(self, player: Player) -> None:
         if player.inbox is not None:
@@ -158,35 +164,41 @@ class Presence:
         for appointment in (player.announcing, player.forgetting):
             _cancel(appointment)
         player.announcing = player.forgetting = None
-        self._lost.pop(player, None)
+        self._not_lost(player)
         self._hosting.leave(player, quietly=True)
         self._hall.roster.remove(player)
         self._hosting.player_gone(player)
-        if player.probe is not None:
-            player.probe.settle(False)
 
     def _forget(self, player: Player) -> None:
+        """Time is up for a lost seat. It is off the list since it was lost: nobody sees a difference."""
         self._free(player)
-        name = player.name
-        if name not in self._departing:
-            self._tell_departure(name)
-
-    def _tell_departure(self, name: str) -> None:
-        def tell() -> None:
-            del self._departing[name]
-            self._hall.players_changed()
-
-        self._departing[name] = self._hall.agenda.after(self._hall.settings.leave_delay, tell)
+        _settle(player)
 
     def _bound_lost(self, newest: Player) -> None:
         """Lost seats are cheap to make; the oldest go first, those of the same address before others."""
+        key = address_key(newest.address)
+        self._lost[newest] = key
+        same = self._lost_by_address.setdefault(key, OrderedDict())
+        same[newest] = None
         if newest.address not in self._trusted:
-            key = address_key(newest.address)
-            same = [player for player in self._lost if address_key(player.address) == key]
-            for player in same[: len(same) - self._hall.limits.lost_players_per_address]:
-                self._forget(player)
+            while len(same) > self._hall.limits.lost_players_per_address:
+                self._forget(next(iter(same)))
         while len(self._lost) > self._hall.settings.max_lost_players:
             self._forget(next(iter(self._lost)))
+
+    def _not_lost(self, player: Player) -> None:
+        key = self._lost.pop(player, None)
+        if key is not None:
+            same = self._lost_by_address[key]
+            del same[player]
+            if not same:
+                del self._lost_by_address[key]
+
+
+def _settle(player: Player) -> None:
+    """Whoever claims *player*'s seat need not wait for an answer any more; called when all is in order."""
+    if player.probe is not None:
+        player.probe.settle(False)
 
 
 def _cancel(appointment: Appointment | None) -> None:

@@ -12,8 +12,10 @@ from wlnet.lobby.player import Player
 class LivenessProbe:
     """Asks one live player to say anything within *timeout* seconds; answers exactly once.
 
-    :param answer: called with True (it spoke, or its connection was lost the orderly way meanwhile
-        counts as dead: False) as soon as that is known.
+    Keep it first, then :meth:`ask`: the answer may come at once.
+
+    :param answer: called with True (the player spoke) or False (he was silent, or is gone), as soon as
+        that is known.
     """
 
     def __init__(
@@ -25,8 +27,11 @@ class LivenessProbe:
         self._answer: Callable[[bool], None] | None = answer
         player.probe = self
         self._deadline: Appointment = agenda.after(timeout, lambda: self.settle(False))
-        # Armed first, asked second: an answer may come at once.
-        player.inbox.deliver(Probe())
+
+    def ask(self) -> None:
+        """Put the question to the player."""
+        if self._answer is not None and self._player.inbox is not None:
+            self._player.inbox.deliver(Probe())
 
     def settle(self, alive: bool) -> None:
         """The player spoke (True), or is gone (False)."""

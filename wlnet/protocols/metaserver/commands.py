@@ -106,9 +106,14 @@ class Commands:
         def opened(result: Game | OpenRefusal) -> None:
             if isinstance(result, OpenRefusal):
                 self._talk.error("GAME_OPEN", _OPEN_REFUSALS[result])
-            else:
+            elif relay := self._relay_fields(result):
                 self._talk.output.note("opened game {game} as room {room}", game=name, room=result.room_id)
-                self._talk.send("GAME_OPEN", challenge, *self._relay_fields(result))
+                self._talk.send("GAME_OPEN", challenge, *relay)
+                self._lobby.hosting.enter(self._player, result)
+            else:
+                self._lobby.hosting.end(result)
+                self._talk.error("GAME_OPEN", "RELAY_ERROR")
+            # Last of all: the commands that waited are carried out now.
             self._busy(False)
 
         self._busy(True)
@@ -118,7 +123,7 @@ class Commands:
         """``GAME_CONNECT name``."""
         game = self._lobby.hosting.find(fields.text())
         old = self._player.dialect == BUILD_19
-        if game is None or (old and game.carrier is not Carrier.HOST):
+        if game is None or game.carrier is not (Carrier.HOST if old else Carrier.RELAY):
             self._talk.error("GAME_CONNECT", "NO_SUCH_GAME")
             return
         if old:
@@ -135,7 +140,7 @@ class Commands:
         """``GAME_START``: the host says that play begins."""
         if self._player.game is None:
             self._talk.fail("GARBAGE_RECEIVED", "INVALID_CMD")
-        elif not self._lobby.hosting.start(self._player):
+        elif not self._lobby.hosting.may_start(self._player):
             self._talk.error("GAME_START", "DEFICIENT_PERMISSION")
         else:
             self._talk.send("GAME_START")
@@ -230,6 +235,8 @@ class Commands:
         if outcome is Outcome.REMOVED:
             self._talk.output.note("carried out {verb} {order}", verb=verb, order=order)
             self._system(done)
+        elif outcome is Outcome.NOT_KEPT_OUT:
+            self._system("Removed the user, who may come back at once.")
         elif outcome is Outcome.IS_SUPERUSER:
             self._system(superuser)
         elif outcome is Outcome.IS_IRC:

@@ -12,7 +12,7 @@ from wlnet.lobby.hall import Hall
 from wlnet.lobby.player import Player
 from wlnet.lobby.ports import Permission
 from wlnet.protocols.metaserver.dialect import BUILD_19, builds_fit
-from wlnet.protocols.metaserver.wire import MAX_PACKET, encode, frame
+from wlnet.protocols.metaserver.wire import MAX_PACKET, encode, frame, pack
 
 MAX_ENTRIES = 255
 """Released clients take the count modulo 256."""
@@ -89,7 +89,7 @@ class _Clients:
 
 def _client(player: Player, old: bool) -> bytes:
     fields = [player.name, player.build, player.game_name, player.permission.value]
-    return _entry([*fields, ""] if old else fields)
+    return pack([*fields, ""] if old else fields)
 
 
 def _games_packet(games: Iterable[Game], old: bool, build: str) -> bytes:
@@ -98,7 +98,7 @@ def _games_packet(games: Iterable[Game], old: bool, build: str) -> bytes:
     if len(listed) > MAX_ENTRIES:
         # Not all can be shown: those that can be joined first.
         listed.sort(key=lambda entry: entry[1] not in {"SETUP", "true"})
-    entries = [_entry([game.name, game.build, text]) for game, text in listed[:MAX_ENTRIES]]
+    entries = [pack([game.name, game.build, text]) for game, text in listed[:MAX_ENTRIES]]
     return _packet("GAMES", _fitting("GAMES", entries))
 
 
@@ -117,10 +117,6 @@ def _old_state(game: Game, build: str) -> str:
     return "true" if is_open else "false"
 
 
-def _entry(fields: list[str]) -> bytes:
-    return b"".join(field.encode("utf-8", "surrogateescape") + b"\0" for field in fields)
-
-
 def _fitting(command: str, entries: list[bytes], reserve: int = 0) -> list[bytes]:
     room = MAX_PACKET - 2 - len(command) - 1 - len(str(MAX_ENTRIES)) - 1 - reserve
     for count, entry in enumerate(entries):
@@ -131,4 +127,4 @@ def _fitting(command: str, entries: list[bytes], reserve: int = 0) -> list[bytes
 
 
 def _packet(command: str, entries: list[bytes]) -> bytes:
-    return frame(_entry([command, str(len(entries))]) + b"".join(entries))
+    return frame(pack([command, str(len(entries))]) + b"".join(entries))

@@ -124,6 +124,9 @@ class LoginDesk:
         request = _Request("CHECK_PWD", version, name, build, registered=True)
         if version < BUILD_21:
             self._talk.fail("CHECK_PWD", "UNSUPPORTED_PROTOCOL")
+        elif name_problem(name, self._lobby.limits.name_length) is not None:
+            self._lobby.hall.limited(Limit.NAME)
+            self._talk.fail("CHECK_PWD", "INVALID_NAME")
         elif self._lobby.discipline.ban(self._address, account=name, name=name) is not None:
             self._banned(request)
         else:
@@ -155,10 +158,13 @@ class LoginDesk:
         if self._lobby.discipline.ban(self._address, name=request.name) is not None:
             self._talk.fail("RELOGIN", "WRONG_PASSWORD")
             return
+        if self._too_many_failed(request):
+            return
         player = self._lobby.hall.roster.get(request.name)
         if player is None:
             self._talk.fail("RELOGIN", "NOT_LOGGED_IN")
         elif not self._is(player, request):
+            self._failed_logins.failed(self._address)
             self._talk.fail("RELOGIN", "WRONG_INFORMATION")
         elif not player.live:
             self._take_back(player)
@@ -191,10 +197,15 @@ class LoginDesk:
             return None
         return _Request(command, version, name, build, registered, nonce)
 
+    def _too_many_failed(self, request: _Request) -> bool:
+        if not self._failed_logins.too_many(self._address):
+            return False
+        self._lobby.hall.limited(Limit.FAILED_LOGINS)
+        self._talk.fail(request.command, "TOO_MANY_WRONG_PASSWORDS")
+        return True
+
     def _look_up(self, request: _Request, found: Callable[[_Request, Account], None]) -> None:
-        if self._failed_logins.too_many(self._address):
-            self._lobby.hall.limited(Limit.FAILED_LOGINS)
-            self._talk.fail(request.command, "TOO_MANY_WRONG_PASSWORDS")
+        if self._too_many_failed(request):
             return
 
         def answer(account: Account | AccountsUnavailableError | None) -> None:
@@ -228,7 +239,7 @@ class LoginDesk:
     def _arrive(self, request: _Request, account: Account | None) -> None:
         digest = account.widelands_digest if account is not None else None
         rekey: Callable[[str], str] | None = None
-        if digest is None or request.version == BUILD_19:
+        if digest is None:
             key = request.nonce
         else:
             known: str = digest
@@ -252,6 +263,10 @@ class LoginDesk:
             self._arrival = None
             if isinstance(result, ArrivalRefusal):
                 self._talk.fail("LOGIN", _REFUSALS[result])
+            elif self._lobby.discipline.ban(self._address, who.account, request.name) is not None:
+                # It came while the seat was looked for.
+                self._lobby.presence.leave(result)
+                self._banned(request)
             else:
                 kept_account = result.permission is not Permission.UNREGISTERED
                 self._admitted(result, digest if kept_account and digest is not None else result.key)
@@ -267,10 +282,12 @@ class LoginDesk:
     def _is(self, player: Player, request: _Request) -> bool:
         if player.dialect != request.version or player.build != request.build:
             return False
-        if not same(player.key, request.nonce):
-            return False
-        # Without a secret (build 19 without account) the address has to do.
-        return bool(player.key) or address_key(player.address) == address_key(self._address)
+        if not player.key:
+            # Without a secret (build 19 without account) the address has to do.
+            return not request.nonce and address_key(player.address) == address_key(self._address)
+        return same(player.key, request.nonce) or same(
+            player.key, sha1_hex(request.name + sha1_hex(request.nonce))
+        )
 
     def _probe_for_relogin(self, player: Player) -> None:
         def answer(alive: bool) -> None:
@@ -285,6 +302,7 @@ class LoginDesk:
 
         self._busy(True)
         self._probe = LivenessProbe(player, self._lobby.agenda, self._lobby.settings.relogin_probe, answer)
+        self._probe.ask()
 
     def _take_back(self, player: Player) -> None:
         if player.inbox is not None:

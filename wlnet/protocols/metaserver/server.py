@@ -18,8 +18,8 @@ from wlnet.metrics import Front, Limit, Metrics
 from wlnet.protocols.metaserver.session import Office, Session
 from wlnet.protocols.metaserver.wire import encode
 
-_CONGESTED = 65536
-"""Bytes waiting for a client from which on its commands wait too."""
+CONGESTED = 65536
+"""Bytes waiting for a client from which on its commands wait too, and it counts as slow."""
 
 _REFUSED = {
     Refused.CONNECTIONS: Limit.CONNECTIONS,
@@ -45,6 +45,7 @@ class MetaserverProtocol(Protocol):
         self._in_transport = 0
         self._blocked = False
         self._closing = False
+        self._finished = False
         self._gone = False
         self._abort: IDelayedCall | None = None
 
@@ -73,8 +74,7 @@ class MetaserverProtocol(Protocol):
         try:
             self._session.receive(data)
         except Exception:
-            self.factory.log.failure("session {session} failed", session=self.session_id)
-            self._transport.abortConnection()
+            self._failed()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The connection is gone."""
@@ -115,7 +115,7 @@ class MetaserverProtocol(Protocol):
     @property
     def congested(self) -> bool:
         """So much waits that its commands should wait too."""
-        return self.held > _CONGESTED
+        return self.held > CONGESTED
 
     def send(self, packet: bytes) -> None:
         """See :class:`~wlnet.protocols.metaserver.conversation.Output`."""
@@ -126,9 +126,7 @@ class MetaserverProtocol(Protocol):
         self.factory.budget.add(len(packet))
         self.factory.flush_soon(self)
         if self.held > self.factory.queue_limit:
-            self.drop(Limit.QUEUE)
-        elif self.factory.budget.exhausted:
-            self.factory.drop_fullest()
+            self.drop()
 
     def close(self) -> None:
         """See :class:`~wlnet.protocols.metaserver.conversation.Output`."""
@@ -156,7 +154,7 @@ class MetaserverProtocol(Protocol):
 
     def flush(self) -> None:
         """Give the transport what is queued, if it can take it."""
-        if self._gone:
+        if self._gone or self._finished:
             return
         if self._queue and not self._blocked:
             data = b"".join(self._queue)
@@ -165,16 +163,16 @@ class MetaserverProtocol(Protocol):
             self._transport.write(data)
         if self._closing:
             if not self._queue:
-                self._transport.unregisterProducer()
-                # Read on, to nowhere: bytes left unread would turn the close into a reset.
-                self._transport.resumeProducing()
-                self._transport.loseConnection()
+                self._finish()
         elif self._session is not None and not self.congested:
-            self._session.drained()
+            try:
+                self._session.drained()
+            except Exception:
+                self._failed()
 
-    def drop(self, limit: Limit) -> None:
+    def drop(self) -> None:
         """The client does not read: what it has not got is dropped, it is told why and closed."""
-        self.factory.metrics.limited(Front.METASERVER, limit)
+        self.factory.metrics.limited(Front.METASERVER, Limit.QUEUE)
         self.note("dropped: does not read, {held} bytes wait for it", held=self.held)
         self._forget_queue()
         session, self._session = self._session, None
@@ -187,8 +185,31 @@ class MetaserverProtocol(Protocol):
             # Not from within a broadcast: losing a player changes the lists it goes through.
             self.factory.reactor.callLater(0, session.connection_lost)
 
+    def cut(self) -> None:
+        """The memory this connection holds is needed: close it at once, without last words."""
+        self.factory.metrics.limited(Front.METASERVER, Limit.TOTAL_QUEUES)
+        self.note("cut: all queues are full, {held} bytes wait for it", held=self.held)
+        self._forget_queue()
+        self._unblock()
+        self._give_up()
+
+    def _finish(self) -> None:
+        """All is said: half-close, and read on, to nowhere, until the client closes too.
+
+        Closing for good with bytes left unread would be a reset, and that can overtake the last words.
+        """
+        self._finished = True
+        self._transport.unregisterProducer()
+        self._transport.resumeProducing()
+        self._transport.loseWriteConnection()
+
     def _give_up(self) -> None:
+        self._closing = self._finished = True
         self._transport.abortConnection()
+
+    def _failed(self) -> None:
+        self.factory.log.failure("session {session} failed", session=self.session_id)
+        self._give_up()
 
     def _unblock(self) -> None:
         if self._blocked:
@@ -264,11 +285,6 @@ class MetaserverFactory(ServerFactory[MetaserverProtocol]):
         if self._flush is None:
             self._flush = self.reactor.callLater(0, self._flush_all)
 
-    def drop_fullest(self) -> None:
-        """All queues together are too large: the fullest has to go."""
-        fullest = max(self.connections, key=lambda connection: connection.held)
-        fullest.drop(Limit.TOTAL_QUEUES)
-
     def close_all(self) -> None:
         """The server stops."""
         for connection in list(self.connections):
@@ -281,3 +297,13 @@ class MetaserverFactory(ServerFactory[MetaserverProtocol]):
         dirty, self._dirty = self._dirty, {}
         for connection in dirty:
             connection.flush()
+        while self.budget.exhausted and self._cut_fullest():
+            pass
+
+    def _cut_fullest(self) -> bool:
+        """All queues of the process are too large: the fullest of ours goes, if there is a slow one."""
+        fullest = max(self.connections, key=lambda connection: connection.held, default=None)
+        if fullest is None or fullest.held <= CONGESTED:
+            return False
+        fullest.cut()
+        return True

@@ -113,12 +113,7 @@ class Session:
     def connection_lost(self) -> None:
         """The connection is gone, in whatever way."""
         self._talk.ended = True
-        self._stop_watching()
-        self._desk.gone()
-        player, self._player = self._player, None
-        if player is not None:
-            self._output.note("connection of {name} lost", name=player.name)
-            self._lobby.presence.lost(player)
+        self._over()
 
     @property
     def name(self) -> str:
@@ -143,8 +138,18 @@ class Session:
         finally:
             self._working = False
         if self._talk.ended:
-            self._stop_watching()
-        self._hold(self._held_up)
+            self._over()
+        else:
+            self._hold(self._held_up)
+
+    def _over(self) -> None:
+        """Nothing is carried out any more: whoever sat here is cut off, and nobody waits for him."""
+        self._stop_watching()
+        self._desk.gone()
+        player, self._player = self._player, None
+        if player is not None:
+            self._output.note("connection of {name} lost", name=player.name)
+            self._lobby.presence.lost(player)
 
     @property
     def _held_up(self) -> bool:
@@ -157,7 +162,7 @@ class Session:
             self._work()
 
     def _pace(self) -> None:
-        """Take a token for the packet in hand; without one the next packets wait."""
+        """Take a token for the packet in hand; without one it is carried out, and the next ones wait."""
         now = self._agenda.now()
         self._heard = now
         if not self._bucket.take(now):
@@ -166,10 +171,11 @@ class Session:
 
     def _unthrottle(self) -> None:
         self._throttle = None
+        self._bucket.take(self._agenda.now())  # for the packet that was carried out on credit
         self._work()
 
     def _hold(self, hold: bool) -> None:
-        if hold != self._paused and not self._talk.ended:
+        if hold != self._paused:
             self._paused = hold
             if hold:
                 self._output.pause()
@@ -182,10 +188,6 @@ class Session:
             self._work()
 
     def _packet(self, fields: Fields) -> None:
-        if self._player is not None:
-            self._lobby.heard(self._player)
-            if self._talk.ended:
-                return
         command = fields.text()
         handler = self._handlers.get(command)
         if handler is None:
@@ -200,6 +202,9 @@ class Session:
                 self._talk.fail(command, str(error))
             else:
                 self._talk.error(command, str(error))
+        if self._player is not None and not self._talk.ended:
+            # Whoever leaves by this packet does not answer for his seat by it.
+            self._lobby.heard(self._player)
 
     # -- coming in -------------------------------------------------------------------------------
 
@@ -330,12 +335,9 @@ class Session:
         self._look_later()
 
     def _timed_out(self) -> None:
-        player, self._player = self._player, None
         self._output.note("timed out")
         self._talk.disconnect("CLIENT_TIMEOUT")
-        self._desk.gone()
-        if player is not None:
-            self._lobby.presence.lost(player)
+        self._over()
 
     def _stop_watching(self) -> None:
         for appointment in (self._watch, self._throttle):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IDelayedCall, IReactorTCP, IReactorTime, ITransport
+from twisted.internet.interfaces import IConnector, IDelayedCall, IReactorTCP, IReactorTime, ITransport
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 CALL = b"\x00\x03\x40"
 """What a game that listens echoes."""
+
+_MARGIN = 1.0
+"""Seconds the connection attempt may take beyond the time limit; by then it was stopped."""
 
 
 class Prober:
@@ -27,7 +29,7 @@ class Prober:
     def probe(self, address: str, timeout: float, answer: Callable[[bool], None]) -> None:
         """See :class:`wlnet.lobby.ports.ProberPort`."""
         factory = _ProbeFactory(cast(IReactorTime, self._reactor), timeout, answer)
-        self._reactor.connectTCP(address, self._port, factory, timeout=max(1.0, timeout))
+        self._reactor.connectTCP(address, self._port, factory, timeout=timeout + _MARGIN)
 
 
 class _ProbeFactory(ClientFactory):
@@ -36,22 +38,24 @@ class _ProbeFactory(ClientFactory):
     def __init__(self, clock: IReactorTime, timeout: float, answer: Callable[[bool], None]) -> None:
         self._answer: Callable[[bool], None] | None = answer
         self._deadline: IDelayedCall = clock.callLater(timeout, self.settle, False)
-        self._probe: _Probe | None = None
+        self._connector: IConnector | None = None
+
+    def startedConnecting(self, connector: IConnector) -> None:
+        self._connector = connector
 
     def buildProtocol(self, _: object) -> _Probe:
-        self._probe = _Probe(self)
-        return self._probe
+        return _Probe(self)
 
     def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
-        reason.trap(ConnectError)
         self.settle(False)
 
     def settle(self, reachable: bool) -> None:
         answer, self._answer = self._answer, None
         if self._deadline.active():
             self._deadline.cancel()
-        if self._probe is not None:
-            self._probe.hang_up()
+        connector, self._connector = self._connector, None
+        if connector is not None:
+            connector.disconnect()
         if answer is not None:
             answer(reachable)
 
@@ -73,8 +77,3 @@ class _Probe(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._owner.settle(False)
-
-    def hang_up(self) -> None:
-        transport = cast(ITransport, self.transport)
-        if transport is not None:
-            transport.loseConnection()

@@ -6,6 +6,8 @@ the command. Text is UTF-8; bytes that are not are carried through unchanged (su
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MAX_PACKET = 65535
 """The longest packet the length field can say."""
 
@@ -37,7 +39,12 @@ def encode(*fields: str) -> bytes:
 
     :raises PacketTooLongError: they need more than 65533 bytes.
     """
-    return frame(b"".join(field.encode("utf-8", "surrogateescape") + b"\0" for field in fields))
+    return frame(pack(fields))
+
+
+def pack(fields: Iterable[str]) -> bytes:
+    """Fields as bytes, without a length. A NUL inside one is left out: it would make two of it."""
+    return b"".join(field.encode("utf-8", "surrogateescape").replace(b"\0", b"") + b"\0" for field in fields)
 
 
 def frame(body: bytes) -> bytes:
