@@ -45,7 +45,7 @@ class Observer:
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._thread.start()
-        self.send("LOGIN", "6", name, "observer", "false", "an observer's secret")
+        self.send("LOGIN", "6", name, "1.1", "false", "an observer's secret")
         wait_for(
             lambda: any(packet[0] == "LOGIN" for packet in list(self.packets)), "the observer's login", 15
         )
