@@ -220,6 +220,10 @@ class Client:
         """The list of players, one tuple each."""
         return self._list("CLIENTS", 4)
 
+    def clients5(self) -> list[Packet]:
+        """The same as build 19 gets it: with a fifth field."""
+        return self._list("CLIENTS", 5)
+
     def games(self) -> dict[str, str]:
         """Name and state of each game."""
         return {entry[0]: entry[2] for entry in self._list("GAMES", 3)}

@@ -60,12 +60,11 @@ def test_nothing_is_kept_of_those_who_left() -> None:
 
 def test_the_budget_counts_up_and_down() -> None:
     budget = QueueBudget(100)
-    budget.add(100)
-    assert not budget.exhausted
-    budget.add(1)
-    assert budget.exhausted
-    budget.add(-50)
-    assert not budget.exhausted
+    exhausted = []
+    for amount in (100, 1, -50):
+        budget.add(amount)
+        exhausted.append(budget.exhausted)
+    assert exhausted == [False, True, False]
     assert budget.held == 51
 
 
