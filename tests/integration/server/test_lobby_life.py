@@ -348,7 +348,9 @@ def test_ping_comes_although_the_player_talks(start: Start, people: People) -> N
 
 def test_bytes_of_one_player_do_not_count_as_packets(start: Start, people: People) -> None:
     """An unfinished packet dripping in is no sign of life."""
-    server: ServerProcess = start({"lobby.ping_interval": 0.2, "lobby.login_silence_timeout": 0.6, "lobby.login_deadline": 5})
+    server: ServerProcess = start(
+        {"lobby.ping_interval": 0.2, "lobby.login_silence_timeout": 0.6, "lobby.login_deadline": 5}
+    )
     guest = people.guest(server)
     guest.send_raw(b"\x00\x40LOGIN\0")
     began = time.monotonic()
