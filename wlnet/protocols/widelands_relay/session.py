@@ -24,6 +24,13 @@ _FROM_HOST = bytes((wire.FROM_HOST,))
 _FIRST_LETTER = 32
 """Command codes are below it, the characters of a repeated password are not."""
 
+_READ = 65536
+_SHORT_READ = 8192
+"""Most bytes of a peer handled in one turn; the short one for a peer whose bytes make much work."""
+
+_MUCH_WORK = 4096
+"""Packets and receivers (the same packets to many count once for each) in one turn: about a millisecond."""
+
 _INCOMPLETE = 0
 _ENDED = -1
 
@@ -37,7 +44,7 @@ class Session(Peer):
 
     __slots__ = (
         "_commands", "_figures", "_host", "_hosted", "_need", "_prefix", "_rest",
-        "_round_trip_bucket", "_version", "feed",
+        "_round_trip_bucket", "_version", "_work", "feed", "read_size",
     )  # fmt: skip
     _host: Peer
     """A client's host; set while the client is in a room."""
@@ -56,6 +63,9 @@ class Session(Peer):
         self._need = 0
         """So many bytes it takes at least to get further with it."""
         self._round_trip_bucket: TokenBucket | None = None
+        self._work = 0
+        self.read_size = _READ
+        """How many bytes to read from this peer at a time, so that it does not hold up the others."""
         self.feed: Callable[[bytes], None] = self._feed_newcomer
         """Handle the (one or more) bytes of a read."""
 
@@ -172,7 +182,9 @@ class Session(Peer):
             figures.frames_in += 1
             figures.frames_out += 1
             return
+        self._work = 0
         self._client_stream(data, size)
+        self._pace()
 
     def _client_stream(self, data: bytes, size: int) -> None:
         bodies = [b""]
@@ -202,6 +214,7 @@ class Session(Peer):
 
     def _pass_to_host(self, bodies: list[bytes]) -> None:
         count = len(bodies) - 1
+        self._work += count
         if count:
             self._host.put(self._prefix.join(bodies))
             self._figures.frames_in += count
@@ -231,7 +244,9 @@ class Session(Peer):
                 figures.frames_in += 1
                 figures.frames_out += len(route)
                 return
+        self._work = 0
         self._host_stream(data, size)
+        self._pace()
 
     def _host_stream(self, data: bytes, size: int) -> None:
         head = b""  # the last ToClients up to the end of its ids; most often the next one begins the same
@@ -279,9 +294,11 @@ class Session(Peer):
         if not count:
             return
         route = self._hosted.route(head[1:-1])
+        self._work += count + len(route)
         self._figures.frames_in += count
         self._figures.frames_out += count * len(route)
         if count > 1 and len(set(route)) < len(route):  # somebody listed twice: 1 1 2 2, not 1 2 1 2
+            self._work += count * len(route)
             for body in bodies[1:]:
                 for peer in route:
                     peer.put(_FROM_HOST + body)
@@ -291,6 +308,12 @@ class Session(Peer):
             peer.put(frames)
 
     # Everything that is no packet.
+
+    def _pace(self) -> None:
+        if self._work > _MUCH_WORK:
+            self.read_size = _SHORT_READ
+        elif self._work * (_READ // _SHORT_READ) < _MUCH_WORK:
+            self.read_size = _READ
 
     def _keep(self, data: bytes, at: int, need: int) -> int:
         self._rest = bytearray(data[at:])

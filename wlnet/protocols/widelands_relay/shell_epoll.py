@@ -25,9 +25,6 @@ _log = Logger(namespace="wlnet.relay")
 _EVENTS = 256
 """Sockets served in one wake; the others are first in the next."""
 
-_READ = 65536
-"""Bytes read from one socket in one wake."""
-
 _ROUND = 262144
 """Bytes read before what they caused is sent: one round must not fill the queue of a reader who keeps up."""
 
@@ -114,7 +111,7 @@ class SocketPool:
                 if event != readable and not self._other_event(session, event):
                     continue
                 try:
-                    data = receive(_READ)
+                    data = receive(session.read_size)
                 except BlockingIOError:
                     continue
                 except OSError:

@@ -175,6 +175,23 @@ def test_a_banned_address_is_told_so_and_closed() -> None:
     assert world.limited(Limit.BANNED) == 1
 
 
+def test_a_peer_whose_bytes_make_much_work_is_read_in_shorter_turns() -> None:
+    world = World()
+    host, guests = world.table(100)
+    usual = host.session.read_size
+    guests[0].say(wire.to_host(b"x" * 200) * 300)
+    host.say(wire.to_clients(range(2, 102), b"x" * 200) * 200)
+    assert guests[0].session.read_size == host.session.read_size == usual
+    guests[0].say(wire.to_host(b"") * 5000)
+    lists = [wire.to_clients(ids, b"") for ids in (range(2, 102), range(101, 1, -1))]
+    host.say(b"".join(lists) * 50)
+    assert guests[0].session.read_size == host.session.read_size == usual // 8
+    guests[0].say(wire.to_host(b"") * 2000)
+    assert guests[0].session.read_size == usual // 8
+    guests[0].say(wire.to_host(b"x" * 200) * 30)
+    assert guests[0].session.read_size == usual
+
+
 def test_figures_count_packets_bytes_and_connections() -> None:
     world = World()
     host, guests = world.table(3)
