@@ -12,15 +12,6 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, global
 from twisted.trial.unittest import SynchronousTestCase
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Trial's classes come first.
-
-    They run the reactor themselves, once a test. pytest-twisted starts it with the first function test and
-    keeps it running, and a running reactor cannot be started again.
-    """
-    items.sort(key=lambda item: not _is_trial(getattr(item, "cls", None)))
-
-
 def pytest_collection_finish() -> None:
     """Keep what exists by now out of the collections after each test, which makes them quick."""
     gc.collect()

@@ -1,0 +1,59 @@
+# make run and make test need nothing but a Debian 12 (or the like) with make; see make help.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo 'make run      set everything up and start lobby and relay in the foreground (ARGS="--set lobby.port=7000")'
+	@echo 'make test     set everything up and run all checks, unit and integration tests'
+	@echo 'make e2e      drive two real Widelands clients (installs them if this is root on Debian)'
+	@echo 'make lint     only the checks: style, format, types'
+	@echo 'make format   put the code into its format'
+	@echo 'make docs     bring the generated part of docs/operators.md up to date'
+	@echo 'make clean    remove what these commands made, but not wlnet.toml and var/'
+
+.PHONY: setup-run setup-dev
+setup-run:
+	@tools/setup.sh run
+
+setup-dev:
+	@tools/setup.sh dev
+
+.PHONY: run
+run: setup-run
+	@tools/run.sh $(ARGS)
+
+.PHONY: lint
+lint: setup-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+.PHONY: test
+test: lint
+	$(BIN)/pytest tests/unit tests/integration $(ARGS)
+
+.PHONY: e2e-setup
+e2e-setup: setup-dev
+	tests/e2e/setup.sh
+
+.PHONY: e2e
+e2e: e2e-setup
+	$(BIN)/pytest tests/e2e -m e2e $(ARGS)
+
+.PHONY: format
+format: setup-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: docs
+docs: setup-dev
+	$(BIN)/python tools/update_reference.py
+
+.PHONY: clean
+clean:
+	rm -rf .venv build dist artifacts *.egg-info .mypy_cache .ruff_cache .hypothesis .pytest_cache _trial_temp*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f twisted/plugins/dropin.cache
