@@ -57,8 +57,11 @@ class Outgoing:
                 if peer.slow or len(out) > _MANY:
                     self._flush_slow(peer)
                     continue
-                data = out[0] if len(out) == 1 else b"".join(out)
-                out.clear()
+                if len(out) == 1:
+                    data = out.pop()
+                else:
+                    data = b"".join(out)
+                    out.clear()
                 try:
                     sent = peer.send(data)
                 except BlockingIOError:

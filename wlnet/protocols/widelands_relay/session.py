@@ -178,9 +178,7 @@ class Session(Peer):
             if not host.dirty:
                 host.dirty = True
                 host.dirty_peers.append(host)
-            figures = self._figures
-            figures.frames_in += 1
-            figures.frames_out += 1
+            self._figures.packets_to_host += 1
             return
         self._work = 0
         self._client_stream(data, size)
@@ -217,8 +215,7 @@ class Session(Peer):
         self._work += count
         if count:
             self._host.put(self._prefix.join(bodies))
-            self._figures.frames_in += count
-            self._figures.frames_out += count
+            self._figures.packets_to_host += count
 
     # In a room, as its host.
 
@@ -241,8 +238,8 @@ class Session(Peer):
                         peer.dirty = True
                         peer.dirty_peers.append(peer)
                 figures = self._figures
-                figures.frames_in += 1
-                figures.frames_out += len(route)
+                figures.packets_to_clients += 1
+                figures.deliveries_to_clients += len(route)
                 return
         self._work = 0
         self._host_stream(data, size)
@@ -295,8 +292,8 @@ class Session(Peer):
             return
         route = self._hosted.route(head[1:-1])
         self._work += count + len(route)
-        self._figures.frames_in += count
-        self._figures.frames_out += count * len(route)
+        self._figures.packets_to_clients += count
+        self._figures.deliveries_to_clients += count * len(route)
         if count > 1 and len(set(route)) < len(route):  # somebody listed twice: 1 1 2 2, not 1 2 1 2
             self._work += count * len(route)
             for body in bodies[1:]:
