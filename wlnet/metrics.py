@@ -18,6 +18,7 @@ class Front(StrEnum):
     METASERVER = "metaserver"
     RELAY = "relay"
     LINK = "link"
+    STUN = "stun"
 
 
 class Limit(StrEnum):
@@ -49,6 +50,10 @@ class Limit(StrEnum):
     FAILED_PROOFS = "failed_proofs"
     RELAYS = "relays"
     PENDING = "pending"
+    REQUEST_RATE = "request_rate"
+    TOTAL_REQUEST_RATE = "total_request_rate"
+    CHANGE_RATE = "change_rate"
+    TOTAL_CHANGE_RATE = "total_change_rate"
 
 
 class Metrics:

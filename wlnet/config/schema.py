@@ -175,6 +175,35 @@ class Relay(_Section, frozen=True):
     ] = 5.0
 
 
+class Stun(_Section, frozen=True):
+    """STUN: tells peers how the outside sees them. Runs beside the relay, on UDP and TCP."""
+
+    enabled: Annotated[bool, Meta(description="Whether it runs; needs the relay in this process.")] = True
+    listen: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, description="Addresses to listen on. Remove one family for a single-family server."),
+    ] = ("0.0.0.0", "::")  # fmt: skip
+    port: Annotated[Port, Meta(description="UDP and TCP port; 0 picks a free one.")] = 3478
+    second_port: Annotated[
+        Port,
+        Meta(description="The other port needed to learn what a NAT does; also that of relayed datagrams. 0 picks a "
+             "free one."),
+    ] = 3479  # fmt: skip
+    second_addresses: Annotated[
+        tuple[str, ...],
+        Meta(max_length=2, description="A second address of this machine, at most one IPv4 and one IPv6 literal. With it "
+             "clients can tell all kinds of NATs apart, without it most."),
+    ] = ()  # fmt: skip
+    second_public_addresses: Annotated[
+        tuple[str, ...],
+        Meta(max_length=2, description="What clients are told instead, if second_addresses lie behind a 1:1 NAT. For the "
+             "first address relay.public_addresses says that."),
+    ] = ()  # fmt: skip
+    idle_timeout: Annotated[
+        Interval, Meta(description="A TCP connection without a request for so long is closed.")
+    ] = 60.0
+
+
 class Limits(_Section, frozen=True):
     """What strangers may cost. Loopback and trusted networks are exempt from per-address limits."""
 
@@ -258,6 +287,26 @@ class Limits(_Section, frozen=True):
             description="All such queues of lobby and relay together; beyond it the fullest is dropped.",
         ),
     ] = 268435456
+    stun_rate: Annotated[
+        Rate,
+        Meta(description="STUN requests answered to one IPv4 address or IPv6 /64; a carrier's NAT may have many players "
+             "behind one."),
+    ] = 50.0  # fmt: skip
+    stun_burst: Annotated[AtLeastOne, Meta(description="Such requests at once.")] = 300
+    stun_total_rate: Annotated[Rate, Meta(description="STUN requests answered in all.")] = 10_000.0
+    stun_total_burst: Annotated[AtLeastOne, Meta(description="Such requests at once.")] = 10_000
+    stun_change_rate: Annotated[
+        Rate,
+        Meta(description="Requests of one IPv4 address or IPv6 /64 to be answered from another address or port, or to "
+             "another port; more are answered by an error."),
+    ] = 10.0  # fmt: skip
+    stun_change_burst: Annotated[AtLeastOne, Meta(description="Such requests at once.")] = 60
+    stun_total_change_rate: Annotated[Rate, Meta(description="Such requests in all.")] = 500.0
+    stun_total_change_burst: Annotated[AtLeastOne, Meta(description="Such requests in all at once.")] = 1000
+    stun_connections: Annotated[AtLeastOne, Meta(description="TCP connections to STUN at a time.")] = 1000
+    stun_connections_per_address: Annotated[
+        AtLeastOne, Meta(description="The same from one IPv4 address or IPv6 /64.")
+    ] = 30
     log_rate: Annotated[
         Rate, Meta(description="Log lines about one address; what is left out is counted and told.")
     ] = 1.0
@@ -361,6 +410,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     server: Server = field(default_factory=Server)
     lobby: Lobby = field(default_factory=Lobby)
     relay: Relay = field(default_factory=Relay)
+    stun: Stun = field(default_factory=Stun)
     limits: Limits = field(default_factory=Limits)
     database: Database = field(default_factory=Database)
     moderation: Moderation = field(default_factory=Moderation)
