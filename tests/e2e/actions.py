@@ -124,6 +124,19 @@ def back_to_lobby(client: Client) -> None:
     pause(0.3)  # the list is drawn in the next frame
 
 
+def accept_disconnection(client: Client) -> None:
+    """In a setup screen: answer the notice that the host's connection is lost; back to the lobby."""
+    client.screen.wait_text("The connection with the host was lost", layout.SETUP_LOST_NOTICE)
+    since = client.mark()
+    client.insist(
+        lambda: client.screen.click(layout.SETUP_LOST_OK),
+        lambda: client.count("Client announced the disconnect from the game", since),
+        "the end of the notice",
+    )
+    client.wait_log("Received a client list update", since)
+    pause(0.3)
+
+
 def take_player_two(host: Client) -> None:
     """The host, a spectator at first, takes the second player; then everybody is ready."""
 

@@ -21,6 +21,8 @@ class Area(NamedTuple):
 
 WHOLE = Area(0, 0, WIDTH, HEIGHT)
 
+MENU_EXIT = Area(404, 505, 162, 38)
+
 # The path at the top: "Metaserver Lobby > Launch Game > Choose Map"
 TITLE = Area(30, 4, 500, 24)
 
@@ -61,6 +63,10 @@ SETUP_BACK = Point(559, 547)
 SETUP_START = Point(694, 547)
 SETUP_START_TEXT = Area(652, 541, 84, 12)
 SETUP_SAVED_PLAYERS = Area(494, 130, 266, 80)
+
+# "Disconnected: The connection with the host was lost"
+SETUP_LOST_NOTICE = Area(130, 235, 540, 70)
+SETUP_LOST_OK = Point(399, 332)
 
 MAPS_CRATER = Point(150, 260)
 MAPS_DETAILS = Area(494, 170, 266, 50)

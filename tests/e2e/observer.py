@@ -106,6 +106,10 @@ class Observer:
             case _:
                 pass
 
+    def states_of(self, game: str) -> list[str]:
+        """The states a game had in all lists so far, in order."""
+        return [games[game].state for games in self.game_history if game in games]
+
     # What the steps wait for
 
     def wait_client(self, name: str, timeout: float = 20.0, **expected: str) -> None:

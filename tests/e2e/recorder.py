@@ -165,6 +165,16 @@ class Recorder:
                 found.append((name, identity))
         return found
 
+    def host_dropped(self) -> list[int]:
+        """The ids hosts told the relay to drop."""
+        return [
+            identity
+            for seen in list(self.relay)
+            if not seen.from_relay and seen.command.name == "DisconnectClient"
+            for identity in seen.command.values
+            if isinstance(identity, int)
+        ]
+
     def game_packets(self, name: str) -> int:
         """How many game packets of one kind (``FromHost``, ``ToHost`` ...) went by."""
         return sum(seen.command.name == name for seen in list(self.relay))

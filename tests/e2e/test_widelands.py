@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import pytest
 
 from tests.e2e import actions, layout
@@ -15,12 +17,13 @@ pytestmark = pytest.mark.e2e
 
 ALICE, BOB = "alicenubu", "bobrakelo"
 GAME, SECOND_GAME = "meadowgame", "riverbank"
+NO_CUTTING = "this kernel cannot abort a connection (CONFIG_INET_DIAG_DESTROY)"
 
 
 def test_01_both_log_in(world: World) -> None:
     """One player without and one with an account; both lists show who is who."""
     for client in (world.alice, world.bob):
-        client.wait_log("lastserial: 0", timeout=60)
+        client.screen.wait_text("Exit Widelands", layout.MENU_EXIT, timeout=60)
     world.shoot("01-main-menu")
     actions.log_in(world.alice)
     actions.log_in(world.bob)
@@ -110,18 +113,35 @@ def test_07_leaving_and_rejoining_the_setup(world: World) -> None:
     assert world.recorder.told_host()[2:] == [("ConnectClient", 3)]
 
 
-def test_08_the_game_runs(world: World) -> None:
+def test_08_a_guests_relay_connection_breaks(world: World) -> None:
+    """The game outlives it (and its host's confirmation, DisconnectClient); the guest can return."""
+    (before,) = connections(world.bob.process.pid, RELAY_PORT)
+    cut(before)
+    if before in connections(world.bob.process.pid, RELAY_PORT):
+        pytest.skip(NO_CUTTING)
+    wait_for(lambda: world.recorder.host_dropped() == [3], "the host confirming the end of guest 3")
+    actions.wait_not_shown(world.alice, BOB, layout.SETUP_CLIENTS)
+    world.shoot("09-guest-lost-relay")
+    actions.accept_disconnection(world.bob)
+    world.observer.wait_client(BOB, game="")
+    world.observer.wait_game(GAME, "SETUP")
+    actions.join_first_game(world.bob, world.alice)
+    world.observer.wait_client(BOB, game=GAME)
+    assert world.recorder.told_host()[3:] == [("DisconnectClient", 3), ("ConnectClient", 4)]
+
+
+def test_09_the_game_runs(world: World) -> None:
     actions.take_player_two(world.alice)
-    world.shoot("09-ready")
+    world.shoot("10-ready")
     actions.start(world.alice, world.bob)
     world.observer.wait_game(GAME, "RUNNING")
-    world.shoot("10-running")
+    world.shoot("11-running")
     for direction in ("ToClients", "FromHost", "ToHost", "FromClient"):
         assert world.recorder.game_packets(direction) > 0, direction
 
 
 @pytest.mark.parametrize("who", ["bob", "alice"], ids=["guest", "host"])
-def test_09_a_cut_lobby_connection_comes_back(world: World, who: str) -> None:
+def test_10_a_cut_lobby_connection_comes_back(world: World, who: str) -> None:
     """One TCP connection to the lobby breaks while playing: name, rank and game stay, play goes on."""
     client = world.alice if who == "alice" else world.bob
     permission = "UNREGISTERED" if who == "alice" else "REGISTERED"
@@ -132,7 +152,7 @@ def test_09_a_cut_lobby_connection_comes_back(world: World, who: str) -> None:
 
     cut(before)
     if before in connections(client.process.pid, LOBBY_PORT):
-        pytest.skip("this kernel cannot abort a connection (CONFIG_INET_DIAG_DESTROY)")
+        pytest.skip(NO_CUTTING)
     client.wait_log("The connection to the metaserver was lost", since)
     client.wait_log("Reconnected to metaserver", since)
 
@@ -144,15 +164,16 @@ def test_09_a_cut_lobby_connection_comes_back(world: World, who: str) -> None:
     assert world.observer.games[GAME].state == "RUNNING"
     actions.wait_running(world.alice, world.bob, host_since, guest_since)
     assert connections(client.process.pid, RELAY_PORT) == relayed_before
-    world.shoot(f"11-{client.who.name}-was-cut-off")
+    world.shoot("12-guest-was-cut-off" if who == "bob" else "13-host-was-cut-off")
 
 
-def test_10_a_guest_leaves_the_running_game(world: World) -> None:
+def test_11_a_guest_leaves_the_running_game(world: World) -> None:
     """It comes back to the lobby; the host goes on alone. (1.1 offers running games to nobody.)"""
+    _, guest_id = world.recorder.told_host()[-1]
     actions.leave_running_game(world.bob)
     world.observer.wait_no_client(BOB)
-    assert world.recorder.told_host()[3:] == [("DisconnectClient", 3)]
-    world.shoot("12-guest-left-game")
+    assert world.recorder.told_host()[-1] == ("DisconnectClient", guest_id)
+    world.shoot("14-guest-left-game")
     actions.log_in(world.bob)
     world.observer.wait_client(BOB, game="", permission="REGISTERED")
     world.bob.screen.wait_text(GAME, layout.LOBBY_CLIENTS)
@@ -160,20 +181,22 @@ def test_10_a_guest_leaves_the_running_game(world: World) -> None:
     actions.continue_without(world.alice)
     actions.wait_sync(world.alice, world.alice.mark())
     assert world.observer.games[GAME].state == "RUNNING"
-    world.shoot("13-guest-in-lobby")
+    world.shoot("15-guest-in-lobby")
 
 
-def test_11_the_host_leaves_and_the_game_is_gone(world: World) -> None:
+def test_12_the_host_leaves_and_the_game_is_gone(world: World) -> None:
     actions.leave_running_game(world.alice)
     world.observer.wait_no_game(GAME)
     world.observer.wait_no_client(ALICE)
+    states = [state for state, _ in groupby(world.observer.states_of(GAME))]
+    assert states in (["CLOSED", "SETUP", "RUNNING"], ["SETUP", "RUNNING"])
     actions.wait_lobby_chat(world.bob, f"The game {GAME} has been closed")
     actions.wait_not_shown(world.bob, GAME, layout.LOBBY_CLIENTS)
     actions.wait_not_shown(world.bob, GAME, layout.LOBBY_GAMES)
-    world.shoot("14-host-left")
+    world.shoot("16-host-left")
 
 
-def test_12_the_guest_rejoins_its_game(world: World) -> None:
+def test_13_the_guest_rejoins_its_game(world: World) -> None:
     """How players of 1.1 come back: the host opens the game saved when the guest was lost."""
     actions.log_in(world.alice)
     world.observer.wait_client(ALICE, game="", permission="UNREGISTERED")
@@ -181,34 +204,34 @@ def test_12_the_guest_rejoins_its_game(world: World) -> None:
     actions.choose_save(world.alice)
     world.bob.screen.wait_text(SECOND_GAME, layout.LOBBY_GAMES)
     actions.join_first_game(world.bob, world.alice)
-    assert world.recorder.told_host()[4:] == [("ConnectClient", 2)]
+    assert world.recorder.told_host()[-1] == ("ConnectClient", 2)
     world.bob.screen.wait_text("Completed transfer of file", layout.SETUP_CHAT_LINES)
     # The save knows the guest as "bobrakelo1" (it had rejoined the setup), so it is a spectator now.
     actions.take_saved_player_one(world.bob, world.alice)
-    world.shoot("15-saved-game")
+    world.shoot("17-saved-game")
     since = world.bob.mark()
     actions.start(world.alice, world.bob)
     world.observer.wait_game(SECOND_GAME, "RUNNING")
     world.observer.wait_client(BOB, game=SECOND_GAME)
-    world.shoot("16-resumed")
+    world.shoot("18-resumed")
     old_times = world.alice.numbers(r"comparing syncreports for time (\d+)")
     assert min(world.bob.numbers(r"sending timestamp: (\d+)", since)) > min(old_times), "it began anew"
 
 
-def test_13_the_host_leaves_its_guest(world: World) -> None:
+def test_14_the_host_leaves_its_guest(world: World) -> None:
     """With a guest in the game: it is told, and the game is gone for everybody."""
     since = world.bob.mark()
     actions.leave_running_game(world.alice)
     world.observer.wait_no_game(SECOND_GAME)
     world.bob.wait_log(r"\[Client\]: disconnect\(CONNECTION_LOST", since)
     wait_for(lambda: not connections(world.bob.process.pid, RELAY_PORT), "the relay connection's end")
-    world.shoot("17-host-left-guest")
+    world.shoot("19-host-left-guest")
     actions.leave_running_game(world.bob)
     world.observer.wait_no_client(BOB)
-    world.shoot("18-end")
+    world.shoot("20-end")
 
 
-def test_14_the_server_stops_cleanly(world: World) -> None:
+def test_15_the_server_stops_cleanly(world: World) -> None:
     world.observer.refresh()
     assert world.observer.games == {}
     assert world.server.stop() == 0
