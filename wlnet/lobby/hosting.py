@@ -191,6 +191,7 @@ class Hosting:
 
     def _own(self, game: Game, player: Player) -> None:
         game.host = player
+        game.host_gone = False
         if game.host_name != player.name:
             game.host_name = player.name
             self._update_card(game)
