@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server_process import ServerProcess, Settings, add_account
-from tests.support.wire_client import Closed, LobbyClient, RelayClient
+from tests.support.wire_client import Closed, LobbyClient, RelayClient, pack
 
 QUICK: Settings = {
     "lobby.announce_delay": 0.2,
@@ -167,7 +167,7 @@ class People:
     @staticmethod
     def _goodbye(client: LobbyClient) -> None:
         try:
-            client.send("DISCONNECT", "CONNECTION_CLOSED")
+            client.try_send(pack("DISCONNECT", "CONNECTION_CLOSED"))
         except (Closed, OSError):
             pass
         client.close()
