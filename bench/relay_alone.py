@@ -7,12 +7,13 @@ For measurements of the relay alone, with either of its two shells.
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import resource
 import sys
 import time
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # this checkout, whatever is installed
 
 from twisted.internet import reactor as installed_reactor
 from twisted.logger import globalLogBeginner, textFileLogObserver
@@ -25,7 +26,6 @@ from wlnet.limits.gate import ConnectionGate
 from wlnet.metrics import Metrics
 from wlnet.protocols.widelands_relay.server import RelayFactory
 from wlnet.relay.relay import Relay
-from wlnet.service.listening import Bound, open_sockets, report
 from wlnet.service.ticker import Ticker
 
 reactor: Any = installed_reactor  # several interfaces at once
@@ -41,25 +41,29 @@ class _Nobody:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("ready_file")
+    parser.add_argument("ready_file", type=Path)
     parser.add_argument("games", type=int)
     parser.add_argument("--plain", action="store_true", help="the shell that uses Twisted's transports")
     options = parser.parse_args()
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
     settings = schema.Relay(max_games=options.games, host_timeout=schema.TEN_YEARS)
-    agenda = Agenda(time.monotonic)
     limits = schema.Limits()
+    agenda = Agenda(time.monotonic)
     relay = Relay(settings, limits, agenda, Metrics(), QueueBudget(limits.total_queues), _Nobody())
-    gate = ConnectionGate(100_000, 100_000, TrustedNetworks(()))
-    factory = RelayFactory(relay, gate, lambda _: None, reactor=reactor, direct=not options.plain)
     for number in range(options.games):
         if not relay.open_room(f"room{number}", f"g{number}", "pw", ""):
             raise SystemExit("a room could not be opened")
     Ticker(agenda, reactor).startService()
-    for one in open_sockets("relay", ("127.0.0.1",), 0):
-        with one:
-            reactor.adoptStreamPort(one.fileno(), one.family, factory)
-            report([Bound("relay", "tcp", *one.getsockname())], options.ready_file, None)
+    gate = ConnectionGate(100_000, 100_000, TrustedNetworks(()))
+    factory = RelayFactory(relay, gate, lambda _: None, reactor=reactor, direct=not options.plain)
+    port = reactor.listenTCP(0, factory, backlog=1024, interface="127.0.0.1")
+    place = {"name": "relay", "proto": "tcp", "host": "127.0.0.1", "port": port.getHost().port}
+    draft = options.ready_file.with_name("draft")
+    draft.write_text(json.dumps({"pid": os.getpid(), "listening": [place]}), encoding="ascii")
+    draft.replace(options.ready_file)
     reactor.run()
 
 

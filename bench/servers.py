@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,11 @@ def running(name: str, games: int, core: int) -> Iterator[Running]:
         ready = Path(folder) / "ready"
         with (Path(folder) / "output").open("wb+") as output:
             command = ["taskset", "-c", str(core), *_command(name, games, folder, ready)]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            # This checkout is measured, whatever is installed.
+            environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+            process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
             try:
                 yield _await(process, ready, Path(folder) / "output")
             finally:
