@@ -1,0 +1,1 @@
+"""Tickets: signed, short-lived permissions that a node checks without asking anybody."""
