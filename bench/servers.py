@@ -77,6 +77,8 @@ def _command(name: str, games: int, folder: str, ready: Path) -> list[str]:
         "server.state_dir": folder,
         "lobby.port": 0,
         "relay.port": 0,
+        "stun.port": 0,
+        "stun.second_port": 0,
         "logging.level": "error",
         **_WIDE_OPEN,
     }

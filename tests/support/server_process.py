@@ -54,7 +54,9 @@ class ServerProcess:
     def __init__(self, state_dir: Path, settings: Settings | None = None) -> None:
         self.state_dir = state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
-        self.settings = {"lobby.port": 0, "relay.port": 0, **(settings or {})}
+        self.settings = {
+            "lobby.port": 0, "relay.port": 0, "stun.port": 0, "stun.second_port": 0, **(settings or {}),
+        }  # fmt: skip
         self.log_file = state_dir / "server.log"
         self._ready_file = state_dir / "ready.json"
         self.start()
@@ -83,9 +85,12 @@ class ServerProcess:
         for name in ("lobby", "relay", "link"):
             if any(entry["name"] == name for entry in self.ready["listening"]):
                 self.settings[f"{name}.port"] = self.port(name)
+        for name, key in (("stun", "stun.port"), ("stun2", "stun.second_port")):
+            if any(entry["name"] == name for entry in self.ready["listening"]):
+                self.settings[key] = self.port(name)
 
     def port(self, name: str) -> int:
-        """The port of the lobby, the relay or the link."""
+        """The port of the lobby, the relay, the link or one of STUN's."""
         ports = {entry["port"] for entry in self.ready["listening"] if entry["name"] == name}
         assert len(ports) == 1, f"one port for both families: {self.ready}"
         return int(ports.pop())

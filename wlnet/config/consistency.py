@@ -69,6 +69,7 @@ def _listen_addresses(config: Config) -> Iterator[Inconsistency]:
     lists = {
         "lobby.listen": config.lobby.listen,
         "relay.listen": config.relay.listen,
+        "stun.listen": config.stun.listen,
         "link.listen": (config.link.listen,),
     }
     for key, addresses in lists.items():
@@ -98,9 +99,22 @@ def _bad_literal(text: str) -> str | None:
 
 
 def _public_addresses(config: Config) -> Iterator[Inconsistency]:
-    key = "relay.public_addresses"
+    for key, addresses in (
+        ("relay.public_addresses", config.relay.public_addresses),
+        ("stun.second_addresses", config.stun.second_addresses),
+        ("stun.second_public_addresses", config.stun.second_public_addresses),
+    ):
+        yield from _one_a_family(key, addresses)
+    for text in config.stun.second_addresses:
+        if text in config.relay.public_addresses or text in config.stun.listen:
+            yield Inconsistency(
+                ("stun.second_addresses",), f"{show(text)} is the first address already (write another one)"
+            )
+
+
+def _one_a_family(key: str, addresses: tuple[str, ...]) -> Iterator[Inconsistency]:
     families: set[int] = set()
-    for index, text in enumerate(config.relay.public_addresses):
+    for index, text in enumerate(addresses):
         wrong = _bad_literal(text)
         if wrong:
             yield Inconsistency((key,), wrong, index)
@@ -144,18 +158,19 @@ def _networks(config: Config) -> Iterator[Inconsistency]:
 def _ports(config: Config) -> Iterator[Inconsistency]:
     used: dict[int, str] = {}
     both = len(set(config.server.roles)) == 2
-    for role, port, part in (
-        ("lobby", config.lobby.port, "lobby"),
-        ("relay", config.relay.port, "relay"),
-        ("lobby", config.link.port, "link"),
+    for role, port, name in (
+        ("lobby", config.lobby.port, "lobby.port"),
+        ("relay", config.relay.port, "relay.port"),
+        ("relay", config.stun.port, "stun.port"),
+        ("relay", config.stun.second_port, "stun.second_port"),
+        ("lobby", config.link.port, "link.port"),
     ):
-        if port == 0 or role not in config.server.roles or (part == "link" and both):
+        unused = (name == "link.port" and both) or (name.startswith("stun.") and not config.stun.enabled)
+        if port == 0 or role not in config.server.roles or unused:
             continue
         if port in used:
-            yield Inconsistency(
-                (f"{part}.port", used[port]), f"{port} is also {used[port]} (use another one)"
-            )
-        used[port] = f"{part}.port"
+            yield Inconsistency((name, used[port]), f"{port} is also {used[port]} (use another one)")
+        used[port] = name
 
 
 def _link(config: Config) -> Iterator[Inconsistency]:

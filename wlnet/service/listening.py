@@ -1,4 +1,4 @@
-"""Opening the listening TCP sockets, and telling where they are."""
+"""Opening the listening sockets, and telling where they are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import IPv6Address, ip_address
+from itertools import product
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -38,7 +39,7 @@ class Bound:
     """One listening socket."""
 
     name: str
-    """Whose it is: ``lobby``, ``relay``, ``link``."""
+    """Whose it is: ``lobby``, ``relay``, ``link``, ``stun``, ``stun2``."""
     proto: str
     host: str
     port: int
@@ -90,17 +91,28 @@ def adopt(
     return Listening(bound, tuple(ports))
 
 
-def open_sockets(name: str, addresses: Sequence[str], port: int) -> list[socket.socket]:
-    """Listening, non-blocking sockets; see :func:`listen`. The caller closes them."""
+def open_sockets(
+    name: str,
+    addresses: Sequence[str],
+    port: int,
+    *,
+    kinds: Sequence[socket.SocketKind] = (socket.SOCK_STREAM,),
+    port_key: str = "port",
+) -> list[socket.socket]:
+    """Listening (UDP: bound), non-blocking sockets; see :func:`listen`. The caller closes them.
+
+    :param kinds: with UDP as well, an address gets one socket of each, with one port number.
+    :param port_key: the setting ``<name>.<port_key>`` is named in errors.
+    """
     last: OSError | None = None
     for _ in range(_FREE_PORT_TRIES if port == 0 else 1):
         try:
-            return _open_all(name, addresses, port)
+            return _open_all(_Setting(name, port_key), addresses, port, kinds)
         except OSError as error:  # a free port of one family may be taken in the other
             last = error
             if error.errno != errno.EADDRINUSE:
                 break
-    raise ListenError(f"{name}.port: no free port could be found: {last.strerror if last else ''}")
+    raise ListenError(f"{name}.{port_key}: no free port could be found: {last.strerror if last else ''}")
 
 
 def report(bound: Iterable[Bound], ready_file: str | None, output: TextIO | None = None) -> None:
@@ -140,6 +152,7 @@ def raise_open_files_limit(config: Config) -> None:
         needed += limits.lobby_connections + config.lobby.max_probes
     if "relay" in config.server.roles:
         needed += limits.relay_connections
+        needed += limits.stun_connections if config.stun.enabled else 0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
@@ -148,8 +161,8 @@ def raise_open_files_limit(config: Config) -> None:
     if most < needed:
         _log.warn(
             "the system allows this process {most} open files, the connection limits need {needed}: raise "
-            "it (ulimit -n, LimitNOFILE= of systemd) or lower limits.lobby_connections and "
-            "limits.relay_connections",
+            "it (ulimit -n, LimitNOFILE= of systemd) or lower limits.lobby_connections, "
+            "limits.relay_connections and limits.stun_connections",
             most=most,
             needed=needed,
         )
@@ -160,41 +173,54 @@ def endpoint(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _open_all(name: str, addresses: Sequence[str], port: int) -> list[socket.socket]:
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """The settings to blame if a socket cannot be opened."""
+
+    name: str
+    port_key: str
+
+    @property
+    def port(self) -> str:
+        return f"{self.name}.{self.port_key}"
+
+    @property
+    def listen(self) -> str:
+        return f"{self.name}.listen"
+
+
+def _open_all(
+    setting: _Setting, addresses: Sequence[str], port: int, kinds: Sequence[socket.SocketKind]
+) -> list[socket.socket]:
     opened: list[socket.socket] = []
     missing: list[tuple[str, str]] = []
     wanted = port
     try:
-        for address in addresses:
+        for address, kind in product(addresses, kinds):
             try:
-                one = _bind(address, wanted)
+                one = _bind(address, wanted, kind)
             except OSError as refused:
                 if _family_is_missing(address, refused):
-                    missing.append((address, refused.strerror or ""))
+                    if kind is kinds[0]:
+                        missing.append((address, refused.strerror or ""))
                     continue
                 if port == 0 and refused.errno == errno.EADDRINUSE:
                     raise
-                raise ListenError(_explained(name, address, wanted, refused)) from None
+                raise ListenError(_explained(setting, address, wanted, refused)) from None
             opened.append(one)
             wanted = one.getsockname()[1]
         if not opened:
             address, why = missing[0]
-            raise ListenError(f"{name}.listen: this machine has no {_family_name(address)} ({why})")
-        for one in opened:
-            try:
-                one.listen(BACKLOG)
-            except OSError as error:
-                if port == 0 and error.errno == errno.EADDRINUSE:
-                    raise
-                raise ListenError(_explained(name, one.getsockname()[0], wanted, error)) from None
+            raise ListenError(f"{setting.listen}: this machine has no {_family_name(address)} ({why})")
+        _listen(setting, opened, port)
     except BaseException:
         for one in opened:
             one.close()
         raise
     for address, why in missing:
         _log.warn(
-            "{name}.listen: not listening on {where}: this machine has no {family} ({why})",
-            name=name,
+            "{setting}: not listening on {where}: this machine has no {family} ({why})",
+            setting=setting.listen,
             where=address,
             family=_family_name(address),
             why=why,
@@ -202,14 +228,28 @@ def _open_all(name: str, addresses: Sequence[str], port: int) -> list[socket.soc
     return opened
 
 
-def _bind(address: str, port: int) -> socket.socket:
+def _listen(setting: _Setting, opened: Iterable[socket.socket], port: int) -> None:
+    for one in opened:
+        if one.type != socket.SOCK_STREAM:
+            continue
+        try:
+            one.listen(BACKLOG)
+        except OSError as error:
+            if port == 0 and error.errno == errno.EADDRINUSE:
+                raise
+            host, number = one.getsockname()[:2]
+            raise ListenError(_explained(setting, host, number, error)) from None
+
+
+def _bind(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
     flags = socket.AI_NUMERICHOST | socket.AI_PASSIVE
     # Without a type hint the resolver would give each address once for TCP, UDP and raw.
-    family, kind, proto, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=flags)[0]
+    family, kind, proto, _, place = socket.getaddrinfo(address, port, type=kind, flags=flags)[0]
     one = socket.socket(family, kind, proto)
     try:
         one.setblocking(False)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.SOCK_STREAM:  # with UDP it would let another program take the port from us
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         one.bind(place)
@@ -231,16 +271,16 @@ def _family_name(address: str) -> str:
     return "IPv6" if isinstance(ip_address(address), IPv6Address) else "IPv4"
 
 
-def _explained(name: str, address: str, port: int, error: OSError) -> str:
-    where = endpoint(address, port)
+def _explained(setting: _Setting, address: str, port: int, error: OSError) -> str:
+    where, key = endpoint(address, port), setting.port
     match error.errno:
         case errno.EADDRINUSE:
-            return f"{name}.port: {where} is in use by another program (stop that one, or change {name}.port)"
+            return f"{key}: {where} is in use by another program (stop that one, or change {key})"
         case errno.EACCES | errno.EPERM:
             return (
-                f"{name}.port: no permission to listen on {where} "
-                f"(ports below 1024 are for root; change {name}.port)"
+                f"{setting.port}: no permission to listen on {where} "
+                f"(ports below 1024 are for root; change {setting.port})"
             )
         case errno.EADDRNOTAVAIL:
-            return f"{name}.listen: {address} is no address of this machine (change {name}.listen)"
-    return f"{name}.listen: cannot listen on {where}: {error.strerror or error}"
+            return f"{setting.listen}: {address} is no address of this machine (change {setting.listen})"
+    return f"{setting.listen}: cannot listen on {where}: {error.strerror or error}"

@@ -41,6 +41,7 @@ from wlnet.service.listening import (
 from wlnet.service.lobby_role import LobbyRole
 from wlnet.service.relay_role import RelayRole
 from wlnet.service.shared import Reactor, Shared
+from wlnet.service.stun_part import StunPart
 from wlnet.service.termination import end_well_on_sigterm
 from wlnet.service.ticker import Ticker
 
@@ -67,9 +68,11 @@ class WlnetService(Service):
         self._figures = FigureLine(self.shared, config.logging.figures_interval)
         self._doors: Doors = []
         self._listening: list[Listening] = []
+        self._stun_bound: list[Bound] = []
         self._opening: Deferred[None] | None = None
         self._lobby: LobbyRole | None = None
         self._relay: RelayRole | None = None
+        self.stun: StunPart | None = None
         self._relays: Relays | None = None
         self._link: LinkClient | None = None
         self._after_start: list[Callable[[], None]] = []
@@ -89,6 +92,8 @@ class WlnetService(Service):
             for _, sockets, _ in self._doors:
                 for one in sockets:
                     one.close()
+            if self.stun is not None:
+                self.stun.close()
             raise SystemExit(f"wlnet cannot start: {error}") from None
 
     def startService(self) -> None:
@@ -109,6 +114,8 @@ class WlnetService(Service):
             self._build_lobby()
         else:
             self._build_relay()
+        if "relay" in roles and self.config.stun.enabled:
+            self.stun = StunPart(self.shared)
 
     def _build_both(self) -> None:
         settings = self.config.relay
@@ -176,6 +183,8 @@ class WlnetService(Service):
         for name, sockets, factory in self._doors:
             self._listening.append(adopt(self._reactor, name, sockets, factory))
         self._doors.clear()
+        if self.stun is not None:
+            self._stun_bound = self.stun.start()
         if self._link is not None:
             self._link.start()
         report(self.bound, self._ready_file)
@@ -186,7 +195,7 @@ class WlnetService(Service):
     @property
     def bound(self) -> list[Bound]:
         """Where the server listens."""
-        return [bound for listening in self._listening for bound in listening.bound]
+        return [bound for listening in self._listening for bound in listening.bound] + self._stun_bound
 
     def _failed(self, failure: Failure) -> None:
         _log.failure("the server could not start", failure=failure)
@@ -205,6 +214,9 @@ class WlnetService(Service):
         self._doors.clear()
         waiting: list[Deferred[Any]] = [listening.stop() for listening in self._listening]
         self._listening.clear()
+        if self.stun is not None:
+            waiting.append(self.stun.stop())
+        self._stun_bound.clear()
         # The relay before its link, so that the lobby hears that the rooms are closed.
         first = self._relay.stop() if self._relay is not None else succeed(None)
         waiting.append(first.addBoth(lambda _: self._link.stop() if self._link is not None else None))

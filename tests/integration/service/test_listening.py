@@ -224,12 +224,20 @@ def test_a_closed_output_does_not_stop_the_server(tmp_path: Path) -> None:
 
 def test_the_limit_of_open_files_is_raised_to_what_is_needed() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    config = load("/dev/null", ["limits.lobby_connections=100", "limits.relay_connections=100"])
+    config = load(
+        "/dev/null",
+        ["limits.lobby_connections=100", "limits.relay_connections=60", "limits.stun_connections=40"],
+    )
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
         raise_open_files_limit(config)
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (450, hard)
-        raise_open_files_limit(load("/dev/null", ["server.roles=relay", "limits.relay_connections=10"]))
+        raise_open_files_limit(
+            load(
+                "/dev/null",
+                ["server.roles=relay", "limits.relay_connections=10", "limits.stun_connections=10"],
+            )
+        )
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (450, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -252,4 +260,4 @@ def test_a_hard_limit_that_is_too_small_is_warned_about() -> None:
         globalLogPublisher.removeObserver(observe)  # type: ignore[arg-type]
     setrlimit.assert_called_once_with(resource.RLIMIT_NOFILE, (4096, 4096))
     assert len(lines) == 1
-    assert "4096 open files, the connection limits need 12250: raise it (ulimit -n" in lines[0]
+    assert "4096 open files, the connection limits need 13250: raise it (ulimit -n" in lines[0]
