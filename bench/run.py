@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs the benchmarks: every case on every server, freshly started, in rounds; then the report.
 
-Server and load generator get a core each. A run in which one of them had to wait for its core (other
-programs were running) is repeated, and the quietest one is kept. Nothing here runs without a time limit.
+Server and load generator get a core each. A run begins when the machine is quiet, and if one of the two had
+to wait for its core (other programs were running) there is another one. Nothing runs without a time limit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,8 @@ from servers import HERE, SERVERS, running
 
 LOAD_LIMIT = 150.0
 """Seconds one run of a load generator may take."""
+_BUSY = 0.05
+"""Share of the processor that others may use when a run is begun."""
 
 RELAY_CASES = {
     "game50": "paced --games 50 --clients 1 --size 5-21 --rate 5.5",
@@ -59,13 +62,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cases", help="some of them, with commas between")
     parser.add_argument("--servers", default=",".join(SERVERS), help="of the relay cases: some, with commas")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tries", type=int, default=4, help="runs until one was not disturbed")
-    parser.add_argument(
-        "--quiet",
-        type=float,
-        default=report.QUIET,
-        help="share of time waited for a core that is no disturbance",
-    )
+    parser.add_argument("--tries", type=int, default=4, help="rounds at most, for each one wanted")
+    parser.add_argument("--patience", type=float, default=20, help="seconds to wait for a quiet machine")
     parser.add_argument("--limit", type=float, default=2400, help="seconds after which no run is begun")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
@@ -82,40 +80,45 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(options: argparse.Namespace, keep: Callable[[Row], None]) -> None:
+    """Go through all cases again and again until each has enough undisturbed runs on each server."""
     end = time.monotonic() + options.limit
-    cases = (
-        options.cases.split(",")
-        if options.cases
-        else list(RELAY_CASES if options.what == "relay" else LOBBY_CASES)
-    )
+    known = RELAY_CASES if options.what == "relay" else LOBBY_CASES
+    cases = options.cases.split(",") if options.cases else list(known)
     servers = options.servers.split(",") if options.what == "relay" else ["wlnet"]
-    for number in range(options.rounds):
+    quiet: Counter[tuple[str, str]] = Counter()
+    for number in range(options.rounds * options.tries):
         for case in cases:
             for server in random.sample(servers, len(servers)):  # no server always after the same other one
+                if quiet[case, server] >= options.rounds:
+                    continue
+                _await_quiet(options.patience)
                 if time.monotonic() > end:
                     print("the time is over", file=sys.stderr)
                     return
-                row = _quietest(options, server, case, end)
-                row.update(
-                    case=case,
-                    server=server,
-                    round=number,
-                    when=datetime.now(UTC).isoformat(timespec="seconds"),
-                )
+                row = _run(options, server, case)
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                row.update(case=case, server=server, round=number, when=now)
+                quiet[case, server] += report.disturbance(row) <= report.QUIET
                 print(_line(row), file=sys.stderr)
                 keep(row)
 
 
-def _quietest(options: argparse.Namespace, server: str, case: str, end: float) -> Row:
-    best: Row = {}
-    for attempt in range(options.tries):
-        row = _run(options, server, case)
-        row["tries"] = attempt + 1
-        if not best or report.disturbance(row) < report.disturbance(best):
-            best = row
-        if report.disturbance(best) <= options.quiet or time.monotonic() > end:
-            break
-    return best
+def _await_quiet(patience: float) -> None:
+    """Wait, but not for ever, until other programs leave the processor alone."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        busy, idle = _processor()
+        time.sleep(0.4)
+        more_busy, more_idle = _processor()
+        if more_busy - busy < _BUSY * (more_busy - busy + more_idle - idle):
+            return
+
+
+def _processor() -> tuple[int, int]:
+    """Clock ticks of all cores so far: busy and idle."""
+    fields = [int(field) for field in Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
+    idle = fields[3] + fields[4]
+    return sum(fields) - idle, idle
 
 
 def _run(options: argparse.Namespace, server: str, case: str) -> Row:
@@ -125,8 +128,10 @@ def _run(options: argparse.Namespace, server: str, case: str) -> Row:
     else:
         command = [str(HERE / "bin" / "relay_load"), *RELAY_CASES[case].split()]
         games = int(command[command.index("--games") + 1])
-        if options.quick and "--secs" not in command:
-            command += ["--warm", "0.3", "--secs", "0.5"]
+        if "--secs" not in command:
+            command += (
+                ["--warm", "0.3", "--secs", "0.5"] if options.quick else ["--warm", "0.7", "--secs", "2"]
+            )
     try:
         with running(server, games, options.server_core) as found:
             command += ["--pid", str(found.pid)]
@@ -144,7 +149,7 @@ def _run(options: argparse.Namespace, server: str, case: str) -> Row:
 
 
 def _line(row: Row) -> str:
-    waited = f"disturbed {report.disturbance(row):.3f}, tries {row['tries']}"
+    waited = f"disturbed {report.disturbance(row):.3f}"
     problem = row.get("error") or (row.get("errors") and row.get("first_error")) or ""
     value = f"{row['us_per_delivery']:.3f} us" if "us_per_delivery" in row else ""
     return f"{row['round']} {row['case']} {row['server']}: {value} ({waited}) {problem}"
