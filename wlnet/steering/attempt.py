@@ -1,0 +1,457 @@
+"""One guest, one host, one attempt to give them the best path: planned, raced, settled, upgraded, ended once.
+
+    gathering ──► planned ──► racing ──► upgrading ──► ended
+        │            │           └─────► settled ────► ended
+        └────────────┴── (anything may end it) ──────► ended
+
+The relay's steps go out at once, with a plan made of nothing; the others when both sides have told what they
+are, or when the time for that is up. Whatever comes later makes a new plan of which only what is new is sent.
+Play is believed only when both sides report the game's own bytes over the same path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wlnet.agenda import Agenda, Appointment
+from wlnet.steering.model import PathKind, Side, Technique
+from wlnet.steering.orders import Plan, Skipped, Step
+from wlnet.steering.plan import make_plan
+from wlnet.steering.rules import PlanOptions
+from wlnet.steering.trace import EndReason, Entry, Event, Outcome, Trace, sentence
+from wlnet.steering.view import PeerView
+
+
+class Phase(StrEnum):
+    """How far an attempt is."""
+
+    GATHERING = "gathering"
+    PLANNED = "planned"
+    RACING = "racing"
+    UPGRADING = "upgrading"
+    """The game is carried; something better is still being tried."""
+    SETTLED = "settled"
+    """The game is carried, and nothing better is left to try."""
+    ENDED = "ended"
+
+
+class Timings(Struct, frozen=True, kw_only=True):
+    """Durations in seconds, and bounds.
+
+    :ivar gather: what has come by then makes the plan.
+    :ivar connect: without play by then the attempt has failed.
+    :ivar upgrade: after the first play, better paths are tried for so long at most.
+    :ivar replan: pause before late candidates make a new plan.
+    :ivar slack: added to the deadline of a step before it is given up for a side that says nothing.
+    """
+
+    gather: float = 2.0
+    connect: float = 20.0
+    upgrade: float = 45.0
+    replan: float = 0.2
+    slack: float = 1.0
+    max_plans: int = 6
+    max_steps: int = 128
+    max_trace: int = 200
+
+
+class Result(StrEnum):
+    """What a side reports of a step."""
+
+    OPENED = "opened"
+    """Authenticated checks passed both ways."""
+    FAILED = "failed"
+    LOST = "lost"
+    """It carried the game and does not any more."""
+
+
+class Ignored(StrEnum):
+    """Why a report changed nothing."""
+
+    ENDED = "the attempt is over"
+    UNKNOWN_STEP = "there is no such step"
+    NOT_INVOLVED = "this side has no part in that step"
+    DUPLICATE = "that was reported before"
+    TOO_MANY = "too many plans were made already"
+
+
+class Numbered(Struct, frozen=True, kw_only=True):
+    """A step as it was sent: numbers are unique within the attempt."""
+
+    number: int
+    step: Step
+
+
+class AttemptEvents(Protocol):
+    """What an attempt tells its owner, who may call nothing of it from here."""
+
+    def planned(
+        self, attempt: Attempt, revision: int, steps: tuple[Numbered, ...], skipped: tuple[Skipped, ...]
+    ) -> None:
+        """Both sides are to be given these steps in addition to those they have."""
+
+    def settled(self, attempt: Attempt, step: Numbered) -> None:
+        """Both sides play over *step*; called again when they move to a better one."""
+
+    def ended(self, attempt: Attempt) -> None:
+        """Called once; :attr:`Attempt.outcome` says why."""
+
+
+class _Progress:
+    """What is known of one step."""
+
+    __slots__ = ("carried", "closed", "numbered", "opened", "watch")
+
+    def __init__(self, numbered: Numbered) -> None:
+        self.numbered = numbered
+        self.opened: set[Side] = set()
+        self.carried: set[Side] = set()
+        self.closed = False
+        self.watch: Appointment | None = None
+
+
+class Attempt:
+    """The state machine.
+
+    :param number: unique in this server; late messages of former attempts carry another one.
+    :param host: what is known of the host already; *guest*: of the guest.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        agenda: Agenda,
+        events: AttemptEvents,
+        timings: Timings,
+        options: PlanOptions,
+        *,
+        host: PeerView,
+        guest: PeerView,
+    ) -> None:
+        self.number = number
+        self.phase = Phase.GATHERING
+        self.outcome: Outcome | None = None
+        self.trace = Trace(timings.max_trace)
+        self.skipped: tuple[Skipped, ...] = ()
+        self.birthday_tried = False
+        self._agenda = agenda
+        self._events = events
+        self._timings = timings
+        self._options = options
+        self._views = {Side.HOST: host, Side.GUEST: guest}
+        self._complete: set[Side] = set()
+        self._begun = agenda.now()
+        self._steps: dict[int, _Progress] = {}
+        self._known: set[tuple[object, ...]] = set()
+        self._plans = 0
+        self._best: _Progress | None = None
+        self._first_at: float | None = None
+        self._best_at = 0.0
+        self._replanning: Appointment | None = None
+        self._limit: Appointment | None = None
+        self._gathered: Appointment | None = None
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start: the relay's steps go out now."""
+        self._note(Event.BEGUN)
+        self._limit_to(self._timings.connect, EndReason.NO_PATH)
+        self._gathered = self._agenda.after(self._timings.gather, self._gathering_over)
+        self._plan()
+
+    def view(self, side: Side) -> PeerView:
+        """What is known of *side*."""
+        return self._views[side]
+
+    def present(self, side: Side, view: PeerView, *, complete: bool) -> Ignored | None:
+        """*side* has told (more of) what it is; *complete*: it expects to find nothing more for now."""
+        if self.phase is Phase.ENDED:
+            return Ignored.ENDED
+        if view == self._views[side] and (not complete or side in self._complete):
+            return Ignored.DUPLICATE
+        self._views[side] = view
+        self._note(Event.CANDIDATES, side, detail=f"{len(view.candidates)} candidates")
+        if complete:
+            self._complete.add(side)
+        if self.phase is Phase.GATHERING:
+            if len(self._complete) == len(Side):
+                self._gathering_over()
+            return None
+        return self._replan_later()
+
+    def measured_round_trip(self, side: Side, seconds: float) -> None:
+        """The round trip between this server and *side*, for what is planned from now on."""
+        self._views[side] = replace(self._views[side], round_trip=seconds)
+
+    def end(self, reason: EndReason) -> None:
+        """End it, whatever its phase; nothing if it has ended."""
+        if self.phase is Phase.ENDED:
+            return
+        self.phase = Phase.ENDED
+        for appointment in (self._limit, self._gathered, self._replanning):
+            _cancel(appointment)
+        for progress in self._steps.values():
+            _cancel(progress.watch)
+        best = self._best
+        self.outcome = Outcome(
+            reason=reason,
+            step=best.numbered.step if best is not None else None,
+            first=self._first_at or 0.0,
+            best=self._best_at,
+        )
+        self._note(Event.ENDED, detail=reason.value)
+        self._events.ended(self)
+
+    # -- what the sides report -------------------------------------------------------------------
+
+    def report(self, side: Side, number: int, result: Result, detail: str = "") -> Ignored | None:
+        """*side* tells what became of a step; why it changed nothing, if so."""
+        progress = self._involved(side, number)
+        if isinstance(progress, Ignored):
+            return progress
+        if result is Result.OPENED:
+            if side in progress.opened:
+                return Ignored.DUPLICATE
+            progress.opened.add(side)
+            self._note(Event.OPENED, side, progress.numbered)
+        elif result is Result.LOST:
+            return self._lost(side, progress, detail)
+        else:
+            if progress.closed:
+                return Ignored.DUPLICATE
+            self._note(Event.FAILED, side, progress.numbered, detail)
+            self._close(progress)
+        self._raced()
+        self._look()
+        return None
+
+    def carried(self, side: Side, number: int) -> Ignored | None:
+        """*side* has got bytes of the game itself over that step; why it changed nothing, if so."""
+        progress = self._involved(side, number)
+        if isinstance(progress, Ignored):
+            return progress
+        if side in progress.carried:
+            return Ignored.DUPLICATE
+        progress.opened.add(side)
+        progress.carried.add(side)
+        self._note(Event.CARRIED, side, progress.numbered)
+        self._raced()
+        if self._carried_by_both(progress) and self._better(progress):
+            self._settle(progress)
+        self._look()
+        return None
+
+    def _lost(self, side: Side, progress: _Progress, detail: str) -> Ignored | None:
+        if side not in progress.carried:
+            return Ignored.DUPLICATE
+        progress.carried.discard(side)
+        self._note(Event.LOST, side, progress.numbered, detail)
+        if progress is not self._best:
+            return None
+        # The sides fall back to another path by themselves, if there is one.
+        carrying = [one for one in self._steps.values() if one.carried and self._carried_by_both(one)]
+        self._best = min(carrying, key=_preference, default=None)
+        if self._best is None:
+            self.phase = Phase.RACING
+            self._limit_to(self._timings.connect, EndReason.NO_PATH)
+        return None
+
+    def _involved(self, side: Side, number: int) -> _Progress | Ignored:
+        if self.phase is Phase.ENDED:
+            return Ignored.ENDED
+        progress = self._steps.get(number)
+        if progress is None:
+            return Ignored.UNKNOWN_STEP
+        if progress.numbered.step.order(side) is None:
+            return Ignored.NOT_INVOLVED
+        return progress
+
+    def _raced(self) -> None:
+        if self.phase is Phase.PLANNED:
+            self.phase = Phase.RACING
+
+    def _carried_by_both(self, progress: _Progress) -> bool:
+        if progress.numbered.step.kind is not PathKind.RELAYED:
+            return len(progress.carried) == len(Side)
+        # Each side has its own leg to the relay.
+        relayed = [one for one in self._steps.values() if one.numbered.step.kind is PathKind.RELAYED]
+        return set().union(*(one.carried for one in relayed)) == set(Side)
+
+    def _better(self, progress: _Progress) -> bool:
+        return self._best is None or _preference(progress) < _preference(self._best)
+
+    def _settle(self, progress: _Progress) -> None:
+        now = self._seconds()
+        if self._best is None:
+            self._limit_to(self._timings.upgrade, EndReason.CONNECTED)
+        if self._first_at is None:
+            self._first_at = now
+        self._best, self._best_at = progress, now
+        self._note(Event.SETTLED, None, progress.numbered)
+        self._events.settled(self, progress.numbered)
+
+    def _look(self) -> None:
+        """Where are we: is anything better than what we have still possible, or anything at all?"""
+        if self.phase in {Phase.ENDED, Phase.GATHERING}:
+            return
+        more = (
+            self._replanning is not None
+            or len(self._complete) < len(Side)
+            or any(not one.closed and self._better(one) for one in self._steps.values())
+        )
+        if self._best is not None:
+            self.phase = Phase.UPGRADING if more else Phase.SETTLED
+        if not more:
+            self.end(EndReason.CONNECTED if self._best is not None else EndReason.NO_PATH)
+
+    def _limit_to(self, seconds: float, reason: EndReason) -> None:
+        _cancel(self._limit)
+        self._limit = self._agenda.after(seconds, partial(self.end, reason))
+
+    # -- plans -----------------------------------------------------------------------------------
+
+    def _gathering_over(self) -> None:
+        if self.phase is Phase.GATHERING:
+            _cancel(self._gathered)
+            self._gathered = None
+            self.phase = Phase.PLANNED
+            self._plan()
+            self._look_again_at_relay()
+
+    def _look_again_at_relay(self) -> None:
+        """Play over the relay may have begun while candidates were still gathered."""
+        if any(progress.opened for progress in self._steps.values()):
+            self._raced()
+        self._look()
+
+    def _replan_later(self) -> Ignored | None:
+        if self._plans >= self._timings.max_plans:
+            return Ignored.TOO_MANY
+        if self._replanning is None:
+            self._replanning = self._agenda.after(self._timings.replan, self._replan)
+        return None
+
+    def _replan(self) -> None:
+        self._replanning = None
+        self._plan()
+        self._look()
+
+    def _plan(self) -> None:
+        self._plans += 1
+        options = replace(self._options, birthday_spent=self._options.birthday_spent or self.birthday_tried)
+        plan = make_plan(self._views[Side.HOST], self._views[Side.GUEST], options)
+        self.skipped = plan.skipped
+        fresh = self._fresh(plan)
+        self._note(Event.PLANNED, detail=f"{len(fresh)} new steps, {len(plan.skipped)} left out")
+        for numbered in fresh:
+            self._note(Event.STEP, None, numbered, numbered.step.why)
+        for skipped in plan.skipped:
+            self.trace.add(
+                Entry(
+                    at=self._seconds(),
+                    event=Event.SKIPPED,
+                    technique=skipped.technique,
+                    transport=skipped.transport,
+                    family=skipped.family,
+                    detail=skipped.reason,
+                )
+            )
+        self._events.planned(self, self._plans, fresh, plan.skipped)
+
+    def _fresh(self, plan: Plan) -> tuple[Numbered, ...]:
+        """The steps of *plan* that were not sent before; each gets a number and a time limit."""
+        fresh: list[Numbered] = []
+        for step in plan.steps:
+            same = (step.technique, step.transport, step.family, *map(_targets(step), Side))
+            if same in self._known or len(self._steps) >= self._timings.max_steps:
+                continue
+            self._known.add(same)
+            self.birthday_tried = self.birthday_tried or step.technique is Technique.BIRTHDAY
+            numbered = Numbered(number=len(self._steps) + 1, step=step)
+            progress = self._steps[numbered.number] = _Progress(numbered)
+            starts = [order.start for side in Side if (order := step.order(side)) is not None]
+            wait = max(starts) + step.deadline + self._timings.slack
+            progress.watch = self._agenda.after(wait, partial(self._too_late, progress))
+            fresh.append(numbered)
+        return tuple(fresh)
+
+    def _too_late(self, progress: _Progress) -> None:
+        progress.watch = None
+        if self.phase is Phase.ENDED or progress.closed:
+            return
+        if not progress.opened:
+            self._note(Event.TIMED_OUT, None, progress.numbered)
+        elif progress.carried == set(Side):
+            return
+        self._close(progress)
+        self._look()
+
+    def _close(self, progress: _Progress) -> None:
+        progress.closed = True
+        _cancel(progress.watch)
+
+    # -- words -----------------------------------------------------------------------------------
+
+    def sentence(self) -> str:
+        """What a player is told about it; sensible once it has ended."""
+        if self.outcome is None:
+            return "Still trying."
+        failures = dict.fromkeys(
+            f"{entry.technique} over {entry.transport.value.upper()}"
+            for entry in self.trace.entries
+            if entry.event in {Event.FAILED, Event.TIMED_OUT} and entry.transport is not None
+        )
+        return sentence(self.outcome, tuple(failures), self.skipped)
+
+    def steps(self) -> tuple[Numbered, ...]:
+        """All steps sent so far."""
+        return tuple(progress.numbered for progress in self._steps.values())
+
+    def _seconds(self) -> float:
+        return round(self._agenda.now() - self._begun, 4)
+
+    def _note(
+        self, event: Event, side: Side | None = None, numbered: Numbered | None = None, detail: str = ""
+    ) -> None:
+        step = numbered.step if numbered is not None else None
+        self.trace.add(
+            Entry(
+                at=self._seconds(),
+                event=event,
+                side=side,
+                step=numbered.number if numbered is not None else None,
+                technique=step.technique if step is not None else None,
+                transport=step.transport if step is not None else None,
+                family=step.family if step is not None else None,
+                detail=detail,
+            )
+        )
+
+
+_KINDS = tuple(PathKind)
+
+
+def _preference(progress: _Progress) -> tuple[int, int]:
+    """Comparable between plans: the kind first, then the place within its own plan."""
+    step = progress.numbered.step
+    return _KINDS.index(step.kind), step.preference
+
+
+def _targets(step: Step) -> Callable[[Side], object]:
+    def of(side: Side) -> object:
+        order = step.order(side)
+        return None if order is None else (order.act, order.targets, order.local_ports)
+
+    return of
+
+
+def _cancel(appointment: Appointment | None) -> None:
+    if appointment is not None:
+        appointment.cancel()
