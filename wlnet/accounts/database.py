@@ -84,6 +84,18 @@ class SqlDatabase:
         """Where it is, for messages; without the password."""
         return str(self._path) if self._path else self._url.render_as_string(hide_password=True)
 
+    def check_folder(self) -> None:
+        """See whether a SQLite file can be written at all, which a server wants to know before it starts.
+
+        :raises PermissionError: it cannot; the message says what to do.
+        """
+        folder = self._path.parent if self._path is not None else None
+        if folder is not None and folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(
+                f"no right to write in {folder}, where the database is to be: give this user that right, or "
+                "correct server.state_dir or database.url."
+            )
+
     def prepare(self) -> None:
         """Create or upgrade the tables if that is not done; cheap afterwards.
 

@@ -34,6 +34,7 @@ class LobbyRole:
         config = shared.config
         trusted = TrustedNetworks(config.limits.trusted_networks)
         database = open_database(config.database, config.server)
+        database.check_folder()
         store = SqlAccountStore(
             database,
             name_length=config.limits.name_length,

@@ -52,7 +52,7 @@ def test_sigterm_ends_everything_well(start: Start, people: People) -> None:
 
 
 def test_sigterm_with_players_who_do_not_read(start: Start, people: People) -> None:
-    server = start()
+    server = start({"lobby.close_linger": 0.5})
     stuck, talker = people.guest(server, window=2048), people.player(server)
     stuck.log_in("stuck")
     for _ in range(30):
@@ -62,7 +62,7 @@ def test_sigterm_with_players_who_do_not_read(start: Start, people: People) -> N
 
 
 def test_starting_again_at_once_on_the_same_ports(start: Start, people: People) -> None:
-    server = start()
+    server = start({"lobby.close_linger": 0.5, "relay.close_linger": 0.5})
     server.keep_ports()
     people.game(server, guests=1)
     server.kill()
