@@ -189,3 +189,26 @@ class Gate(ShellCase):
         await until(lambda: len(self.server.gate) == 1)
         await self.player("dora")
         assert alice.ended is None
+
+
+class Stopping(ShellCase):
+    def serve(self, rig: Rig) -> Server:
+        return Server(rig, linger=0.3)
+
+    async def test_everybody_gets_what_was_said_and_is_closed_and_nobody_is_let_in(self) -> None:
+        alice, sleeper = await self.player("alice"), self.plain()
+        await until(lambda: len(self.server.factory.connections) == 2)
+        self.rig.lobby.chat.announce("bye")
+        done = self.server.factory.close_all()
+        late = await self.server.connect()
+        await late.end()
+        await done
+        assert not self.server.factory.connections
+        (await alice.end()).trap(ConnectionDone)
+        assert alice.packets[-1] == ("CHAT", "", "bye", "system")
+        assert sleeper.recv(10) == b""
+
+    async def test_without_anybody_it_is_done_at_once(self) -> None:
+        done = self.server.factory.close_all()
+        assert done.called
+        await done

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.tcp import Connection
@@ -79,15 +80,17 @@ class MetaserverProtocol(Protocol):
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The connection is gone."""
         self._gone = True
-        self.factory.connections.discard(self)
         self.factory.gate.leave(self.address)
         if self._abort is not None and self._abort.active():
             self._abort.cancel()
         self._forget_queue()
         session, self._session = self._session, None
-        if session is not None:
-            session.connection_lost()
-        self.note("disconnected")
+        try:
+            if session is not None:
+                session.connection_lost()
+        finally:
+            self.note("disconnected")
+            self.factory.gone(self)
 
     # -- IPushProducer: how the transport says whether it can take more ---------------------------
 
@@ -267,10 +270,14 @@ class MetaserverFactory(ServerFactory[MetaserverProtocol]):
         self._new_session_id = new_session_id
         self._dirty: dict[MetaserverProtocol, None] = {}
         self._flush: IDelayedCall | None = None
+        self._stopping = False
+        self._waiting: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> MetaserverProtocol | None:
         """Let a connection in, or (None) close it at once."""
         address = str(getattr(addr, "host", ""))
+        if self._stopping:
+            return None
         refused = self.gate.enter(address)
         if refused is not None:
             self.metrics.limited(Front.METASERVER, _REFUSED[refused])
@@ -285,12 +292,30 @@ class MetaserverFactory(ServerFactory[MetaserverProtocol]):
         if self._flush is None:
             self._flush = self.reactor.callLater(0, self._flush_all)
 
-    def close_all(self) -> None:
-        """The server stops."""
+    def close_all(self) -> Deferred[None]:
+        """The server stops: nobody is let in any more, everybody gets what was queued for him and is closed.
+
+        Fires when all are gone, at the latest after ``linger``.
+        """
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        self._stopping = True
         for connection in list(self.connections):
-            connection.flush()
             connection.close()
             connection.flush()
+        self._finish_stop()
+        return done
+
+    def gone(self, connection: MetaserverProtocol) -> None:
+        """*connection* is closed."""
+        self.connections.discard(connection)
+        self._finish_stop()
+
+    def _finish_stop(self) -> None:
+        if self._stopping and not self.connections:
+            waiting, self._waiting = self._waiting, []
+            for done in waiting:
+                done.callback(None)
 
     def _flush_all(self) -> None:
         self._flush = None
