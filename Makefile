@@ -9,6 +9,7 @@ help:
 	@echo 'make run      set everything up and start lobby and relay in the foreground (ARGS="--set lobby.port=7000")'
 	@echo 'make test     set everything up and run all checks, unit and integration tests'
 	@echo 'make e2e      drive two real Widelands clients (installs them if this is root on Debian)'
+	@echo 'make natlab   try everything through routers of all kinds (root only; installs them if this is Debian)'
 	@echo 'make lint     only the checks: style, format, types'
 	@echo 'make format   put the code into its format'
 	@echo 'make docs     bring the generated part of docs/operators.md up to date'
@@ -42,6 +43,14 @@ e2e-setup: setup-dev
 .PHONY: e2e
 e2e: e2e-setup
 	$(BIN)/pytest tests/e2e -m e2e $(ARGS)
+
+.PHONY: natlab-setup
+natlab-setup: setup-dev
+	tests/natlab/setup.sh
+
+.PHONY: natlab
+natlab: natlab-setup
+	$(BIN)/pytest tests/natlab -m natlab $(ARGS)
 
 .PHONY: format
 format: setup-dev
