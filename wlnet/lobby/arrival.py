@@ -87,8 +87,6 @@ class Arrival:
 
             def answer(alive: bool) -> None:
                 self._probe = None
-                if self._seated is None:
-                    return
                 if alive:
                     self._reclaim()
                 elif self._hall.roster.get(candidate.name) is candidate:

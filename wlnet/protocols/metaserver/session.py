@@ -16,7 +16,14 @@ from wlnet.protocols.metaserver.conversation import Conversation, Output
 from wlnet.protocols.metaserver.dialect import BUILD_19
 from wlnet.protocols.metaserver.lists import ListWriter
 from wlnet.protocols.metaserver.login import FailedLogins, LoginDesk
-from wlnet.protocols.metaserver.wire import FieldError, Fields, PacketBuffer, WireError, encode
+from wlnet.protocols.metaserver.wire import (
+    FieldError,
+    Fields,
+    PacketBuffer,
+    PacketTooLongError,
+    WireError,
+    encode,
+)
 
 _PING = encode("PING")
 _CLIENTS_UPDATE = encode("CLIENTS_UPDATE")
@@ -286,7 +293,7 @@ class Session:
             case GamesChanged():
                 self._talk.send_packet(_GAMES_UPDATE)
             case Chat(sender, text, kind):
-                self._talk.send_packet(self._office.lists.chat(sender, text, kind.value))
+                self._chat(sender, text, kind.value)
             case Probe():
                 self._talk.send_packet(_PING)
             case Removed(reason):
@@ -294,6 +301,14 @@ class Session:
                 self._output.note("removed: {reason}", reason=reason)
                 self._talk.disconnect(reason)
                 self._stop_watching()
+
+    def _chat(self, sender: str, text: str, kind: str) -> None:
+        try:
+            packet = self._office.lists.chat(sender, text, kind)
+        except PacketTooLongError:
+            self._output.note("a line of {size} characters was too long to be sent", size=len(text))
+        else:
+            self._talk.send_packet(packet)
 
     def _system(self, text: str) -> None:
         self._talk.send("CHAT", "", text, "system")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.lobby import Rig
+from wlnet.lobby.events import system
 from wlnet.lobby.ports import Permission
 from wlnet.metrics import Limit
 from wlnet.moderation.sanctions import Kind, Target
@@ -139,3 +140,39 @@ def test_missing_fields_are_errors_and_no_more() -> None:
 def test_surplus_fields_are_ignored() -> None:
     alice = Rig().player("alice")
     assert alice.say("CHAT", "hi", "", "x", "y") == [("CHAT", "alice", "hi", "public")]
+
+
+def test_what_is_said_right_after_login_is_heard() -> None:
+    rig = Rig()
+    alice = rig.connect()
+    alice.login("alice")
+    rig.lobby.chat.announce("now")
+    assert alice.got() == [("CHAT", "", "now", "system")]
+
+
+def test_nothing_is_heard_before_login_is_answered() -> None:
+    """Released clients give up on anything else while they wait for LOGIN."""
+    rig = Rig()
+    alice = rig.player("alice", nonce="n")
+    waiting = rig.connect()
+    waiting.login("alice", nonce="n")
+    rig.accounts.hold = True
+    asking = rig.connect()
+    asking.login("bob")
+    rig.lobby.chat.announce("now")
+    rig.host(alice, "game")
+    assert waiting.got() == asking.got() == []
+    rig.accounts.release()
+    assert waiting.got()[0] == ("LOGIN", "alice1", "UNREGISTERED")
+    assert asking.got()[0] == ("LOGIN", "bob", "UNREGISTERED")
+
+
+def test_a_line_that_fits_into_no_packet_hurts_nobody() -> None:
+    rig = Rig()
+    alice, bob = rig.player("alice"), rig.player("bob")
+    rig.wait(2)
+    alice.got(), bob.got()
+    rig.lobby.hall.tell_all(system("x" * 70_000))
+    rig.lobby.hall.tell_all(system("short"))
+    assert alice.got() == bob.got() == [("CHAT", "", "short", "system")]
+    assert "a line of 70000 characters was too long to be sent" in alice.notes
