@@ -115,7 +115,14 @@ class WlnetService(Service):
         else:
             self._build_relay()
         if "relay" in roles and self.config.stun.enabled:
+            self._build_stun()
+
+    def _build_stun(self) -> None:
+        """STUN helps, but lobby and relay do without: another server on its ports is no reason not to start."""
+        try:
             self.stun = StunPart(self.shared)
+        except ListenError as error:
+            _log.warn("no STUN: {why}, or stun.enabled = false", why=error)
 
     def _build_both(self) -> None:
         settings = self.config.relay
