@@ -194,21 +194,44 @@ def wait_sync(host: Client, since: int, times: int = 2) -> None:
     host.wait_log(r"\[Host\]: Requesting sync reports for time", since, times=times)
 
 
+def _exit_game(client: Client) -> None:
+    client.screen.key("Escape")
+    pause(0.8)
+    client.screen.click(layout.GAME_EXIT)
+    pause(0.8)
+    client.screen.click(layout.GAME_EXIT_OK)
+
+
 def leave_running_game(client: Client) -> None:
     """From a running game to the main menu: Escape, Exit Game, OK."""
     since = client.mark()
+    client.insist(
+        lambda: _exit_game(client),
+        lambda: client.count(r"InternetGaming: logout\(", since),
+        "leaving the game", patience=12,
+    )  # fmt: skip
+    pause(1)  # the main menu is drawn
+
+
+def told_host_left(client: Client) -> bool:
+    """Whether the notice says that the host has left."""
+    return client.screen.shows("Server has left the game", layout.GAME_ENDED_NOTICE)
+
+
+def leave_ended_game(client: Client) -> None:
+    """To the main menu after the host has left, from the notice or (without one) from the game."""
+    since = client.mark()
 
     def action() -> None:
-        client.screen.key("Escape")
-        pause(0.8)
-        client.screen.click(layout.GAME_EXIT)
-        pause(0.8)
-        client.screen.click(layout.GAME_EXIT_OK)
+        if told_host_left(client):
+            client.screen.click(layout.GAME_ENDED_CANCEL)
+        else:
+            _exit_game(client)
 
     client.insist(
         action, lambda: client.count(r"InternetGaming: logout\(", since), "leaving the game", patience=12
     )
-    pause(1)  # the main menu is drawn
+    pause(1)
 
 
 def continue_without(host: Client) -> None:
