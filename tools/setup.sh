@@ -32,7 +32,7 @@ if ! python=$(find_python); then
     echo "Installing python3 and python3-venv"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    apt-get install -qq -y --no-install-recommends python3 python3-venv
+    apt-get install -qq -y --no-install-recommends python3 python3-venv >/dev/null
     if ! python=$(find_python); then
         echo "this system's python3 is older than 3.11; set PYTHON to a newer one" >&2
         exit 1

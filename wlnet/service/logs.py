@@ -263,7 +263,7 @@ def _plain(value: object) -> object:
 
 
 def _part(event: LogEvent) -> str:
-    """The part of the server an event is from: ``relay``, ``metaserver``, ``service``, ..., or ``twisted``."""
+    """The part of the server an event is from: ``relay``, ``metaserver``, ``service``, ... or ``twisted``."""
     names = str(event.get("log_namespace", "-")).split(".")
     if names[0] == "wlnet":
         known = [name for name in names[1:] if name != "protocols"]
