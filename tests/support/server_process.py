@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.wire_client import LobbyClient, RelayClient
@@ -49,9 +49,13 @@ def add_account(state_dir: Path, name: str, password: str, permission: str = "re
 
 
 class ServerProcess:
-    """`twistd wlnet` with a log file, started now and ready when the constructor returns."""
+    """`twistd wlnet` with a log file, started now and ready when the constructor returns.
 
-    def __init__(self, state_dir: Path, settings: Settings | None = None) -> None:
+    :param prefix: put before the command; it must end by replacing itself with it.
+    """
+
+    def __init__(self, state_dir: Path, settings: Settings | None = None, prefix: Sequence[str] = ()) -> None:
+        self._prefix = tuple(prefix)
         self.state_dir = state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
         self.settings = {
@@ -67,7 +71,7 @@ class ServerProcess:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    str(PROGRAMS / "twistd"), "--nodaemon", "--pidfile=", "wlnet",
+                    *self._prefix, str(PROGRAMS / "twistd"), "--nodaemon", "--pidfile=", "wlnet",
                     "--ready-file", str(self._ready_file), *options(self.state_dir, self.settings),
                 ],
                 stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=self.state_dir,
