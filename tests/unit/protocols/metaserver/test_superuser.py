@@ -271,3 +271,19 @@ def test_a_ban_by_name_and_its_end() -> None:
     assert rig.limited(Limit.BANNED) == 1
     rig.sanctions.lift(ban.id, "cli")
     assert rig.connect().login("alice")[0][0] == "LOGIN"
+
+
+def test_whoever_takes_over_a_seat_from_elsewhere_at_that_moment_is_not_hit() -> None:
+    rig = Rig()
+    first = rig.player("first", nonce="n", address="203.0.113.7")
+    second = rig.connect("203.0.113.7")
+    second.login("second", nonce="n")
+    first.say("PONG")
+    second.cut()
+    newcomer = rig.connect("198.51.100.1")
+    newcomer.login("first", nonce="n")
+    assert newcomer.got() == []
+    rig.sanctions.impose(Kind.BAN, Target.ADDRESS, "203.0.113.7", reason="", by="cli", duration=60)
+    assert first.closed
+    assert newcomer.got()[0] == ("LOGIN", "second", "UNREGISTERED")
+    assert not newcomer.closed
