@@ -19,6 +19,7 @@ class Front(StrEnum):
     RELAY = "relay"
     LINK = "link"
     STUN = "stun"
+    RENDEZVOUS = "rendezvous"
 
 
 class Limit(StrEnum):
@@ -54,6 +55,11 @@ class Limit(StrEnum):
     TOTAL_REQUEST_RATE = "total_request_rate"
     CHANGE_RATE = "change_rate"
     TOTAL_CHANGE_RATE = "total_change_rate"
+    ATTEMPTS = "attempts"
+    JOIN_RATE = "join_rate"
+    CANDIDATES = "candidates"
+    STALE = "stale"
+    TICKETS = "tickets"
 
 
 class Metrics:

@@ -204,6 +204,69 @@ class Stun(_Section, frozen=True):
     ] = 60.0
 
 
+class Rendezvous(_Section, frozen=True):
+    """Brings hosts and guests of peer games together: who may send what to whom, and when."""
+
+    enabled: Annotated[
+        bool, Meta(description="Whether clients that can do it may publish and join games carried by peers.")
+    ] = True
+    attempts: Annotated[
+        Count,
+        Meta(description="Pairs of a guest and a host known at a time; the oldest that ended go first."),
+    ] = 2000
+    attempts_per_host: Annotated[Count, Meta(description="Attempts under way to one host.")] = 64
+    attempts_per_guest: Annotated[Count, Meta(description="Attempts under way of one guest.")] = 4
+    join_rate: Annotated[Rate, Meta(description="Wishes of one player to join a peer game.")] = 0.5
+    join_burst: Annotated[AtLeastOne, Meta(description="Such wishes at once.")] = 10
+    message_size: Annotated[
+        Size, Meta(ge=1024, le=32768, description="Longest message of a client, JSON in UTF-8.")
+    ] = 12000
+    candidates: Annotated[
+        Annotated[int, Meta(ge=1, le=64)], Meta(description="Addresses one side may name at a time.")
+    ] = 32
+    gather_time: Annotated[
+        Interval, Meta(description="What the two sides have found out by then makes the plan.")
+    ] = 2.0
+    connect_time: Annotated[
+        Interval, Meta(description="An attempt without play after so long has failed.")
+    ] = 20.0
+    upgrade_time: Annotated[
+        Interval, Meta(description="After the first play better paths are tried for so long at most.")
+    ] = 45.0
+    probe_time: Annotated[
+        Interval,
+        Meta(description="A public address the server could not reach within this time is not used."),
+    ] = 3.0
+    probes: Annotated[Count, Meta(description="Such tests under way at a time.")] = 200
+    probes_per_player: Annotated[Count, Meta(description="Such tests of one player under way.")] = 8
+    birthday: Annotated[
+        bool,
+        Meta(description="Whether two players who both agree may try up to 1024 random ports; it looks like a port "
+             "scan to some networks."),
+    ] = True  # fmt: skip
+    ticket_lifetime: Annotated[
+        float,
+        Meta(
+            ge=0.01,
+            le=3600,
+            extra={"unit": "duration"},
+            description="A ticket for the relay is good for so long.",
+        ),
+    ] = 120.0
+    clock_skew: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=600,
+            extra={"unit": "duration"},
+            description="How far the clocks of lobby and relay may differ.",
+        ),
+    ] = 30.0
+    used_tickets: Annotated[
+        AtLeastOne, Meta(description="Tickets for one use remembered at a time; more are refused.")
+    ] = 20000
+
+
 class Limits(_Section, frozen=True):
     """What strangers may cost. Loopback and trusted networks are exempt from per-address limits."""
 
@@ -277,7 +340,9 @@ class Limits(_Section, frozen=True):
     relay_round_trip_burst: Annotated[Count, Meta(description="Such requests at once.")] = 20
     relay_commands: Annotated[
         Annotated[int, Meta(ge=500)],
-        Meta(description="Commands that are no game packets, of one relay peer between two Pings; one more ends it."),
+        Meta(
+            description="Commands that are no game packets, of one relay peer between two Pings; one more ends it."
+        ),
     ] = 2000
     total_queues: Annotated[
         Size,
@@ -411,6 +476,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     lobby: Lobby = field(default_factory=Lobby)
     relay: Relay = field(default_factory=Relay)
     stun: Stun = field(default_factory=Stun)
+    rendezvous: Rendezvous = field(default_factory=Rendezvous)
     limits: Limits = field(default_factory=Limits)
     database: Database = field(default_factory=Database)
     moderation: Moderation = field(default_factory=Moderation)

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 from wlnet.limits.addresses import address_key, parse_address
 from wlnet.lobby.events import system
+from wlnet.lobby.game import Game
 from wlnet.lobby.hall import Hall
 from wlnet.lobby.hosting import Hosting
 from wlnet.lobby.player import Player
@@ -37,6 +38,10 @@ class Discipline:
         self._presence = presence
         self._hosting = hosting
         self._sanctions = sanctions
+        self.on_expel: Callable[[Player], None] = lambda _: None
+        """Told of each player who is thrown out, before he is."""
+        self.on_game_closed: Callable[[Game], None] = lambda _: None
+        """Told of each game that is ended by order, before it is."""
         sanctions.subscribe(self)
 
     def ban(self, address: str, account: str | None = None, name: str | None = None) -> Sanction | None:
@@ -72,6 +77,7 @@ class Discipline:
         game = self._hall.board.get(name)
         if game is None:
             return Outcome.NOBODY
+        self.on_game_closed(game)
         self._hosting.end(game)
         return Outcome.GAME_ENDED
 
@@ -107,6 +113,7 @@ class Discipline:
         return True
 
     def _expel(self, player: Player, word: str, reason: str) -> None:
+        self.on_expel(player)
         for game in self._hosting.hosted_by(player):
             self._hosting.end(game)
         if player.game is not None and not player.game.ended:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -31,6 +31,8 @@ class Carrier(Enum):
     RELAY = auto()
     HOST = auto()
     """The host's own machine, reached directly (build 19)."""
+    PEER = auto()
+    """The players' own machines, over paths the rendezvous finds; no unextended client can join these."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +45,7 @@ class Game:
     :ivar relay: the relay that carries it; None while that is not known.
     :ivar host_gone: the host said he left; the relay has not reported the end yet.
     :ivar started: the host said that play begins.
+    :ivar on_end: called once when it is taken off the board.
     """
 
     room_id: str
@@ -58,6 +61,7 @@ class Game:
     started: bool = False
     relay: str | None = None
     timer: Appointment | None = field(default=None, repr=False)
+    on_end: Callable[[], None] | None = field(default=None, repr=False)
 
     def card(self) -> RoomCard:
         """What the relay keeps for us."""
@@ -110,6 +114,8 @@ class GameBoard:
         del self._by_room[game.room_id]
         game.ended = True
         game.stop_timer()
+        if game.on_end is not None:
+            game.on_end()
 
 
 def owner_key(key: str) -> str:

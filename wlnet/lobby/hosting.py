@@ -137,7 +137,7 @@ class Hosting:
             return
         if game.host is player:
             game.host_gone = True
-            if game.carrier is Carrier.HOST:
+            if game.carrier is not Carrier.RELAY:
                 self.end(game)
         if quietly:
             self._hall.player_news.changed_quietly()
@@ -175,7 +175,7 @@ class Hosting:
         """A seat was given up for good; its games wait for their owner, or their relay's word."""
         for game in self._hosted.pop(player, ()):
             game.host = None
-            if game.carrier is Carrier.HOST:
+            if game.carrier is not Carrier.RELAY:
                 self.end(game)
             elif game.owner_key:
                 self._ownerless.setdefault(game.owner_key, []).append(game)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from wlnet.agenda import Appointment
 from wlnet.limits.buckets import TokenBucket
@@ -42,12 +43,24 @@ _BUILD_19_WELCOME = (
 Handler = Callable[[Fields], None]
 
 
+class Extension(Protocol):
+    """What stands behind the command WLNET of one seated player (docs/protocols/rendezvous.md)."""
+
+    def receive(self, text: str) -> None:
+        """The field after the command."""
+
+    def close(self) -> None:
+        """The connection or the seat is gone."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Office:
     """What all sessions of one server share.
 
     :ivar challenge: gives 32 fresh hex digits each time.
     :ivar wall: the time of day, Unix seconds.
+    :ivar extension: makes what stands behind WLNET, from the player, our address he reached, and two ways to
+        answer: packets, and errors that leave the connection open. None: there is no such command.
     """
 
     lobby: Lobby
@@ -55,6 +68,7 @@ class Office:
     failed_logins: FailedLogins
     challenge: Callable[[], str]
     wall: Callable[[], float]
+    extension: Callable[[Player, str, Callable[..., None], Callable[[str], None]], Extension] | None = None
 
 
 class Session:
@@ -106,6 +120,7 @@ class Session:
             "PONG": _nothing,
             "DISCONNECT": self._disconnect,
         }
+        self._extension: Extension | None = None
         self._watch: Appointment | None = None
         self._look_later()
 
@@ -273,6 +288,12 @@ class Session:
             "CHECK_PWD": lambda _: self._talk.fail("CHECK_PWD", "ALREADY_LOGGED_IN"),
             "PWD_CHALLENGE": lambda _: self._talk.fail("PWD_CHALLENGE", "NO_CHALLENGE"),
         }
+        if self._office.extension is not None:
+            extension = self._office.extension(
+                player, self._reached_at, self._talk.send, lambda text: self._talk.error("WLNET", text)
+            )
+            self._extension = extension
+            self._handlers = {**self._handlers, "WLNET": lambda fields: extension.receive(fields.text())}
         self._look_later()
 
     def _disconnect(self, fields: Fields) -> None:
@@ -355,6 +376,9 @@ class Session:
         self._over()
 
     def _stop_watching(self) -> None:
+        extension, self._extension = self._extension, None
+        if extension is not None:
+            extension.close()
         for appointment in (self._watch, self._throttle):
             if appointment is not None:
                 appointment.cancel()

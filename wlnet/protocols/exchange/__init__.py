@@ -1,0 +1,1 @@
+"""Exchange: the messages between a player and the rendezvous, inside the metaserver protocol."""
