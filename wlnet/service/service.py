@@ -118,7 +118,7 @@ class WlnetService(Service):
             self._build_stun()
 
     def _build_stun(self) -> None:
-        """STUN helps, but lobby and relay do without: another server on its ports is no reason not to start."""
+        """STUN helps, but lobby and relay do without it: ports taken by others are no reason not to start."""
         try:
             self.stun = StunPart(self.shared)
         except ListenError as error:
