@@ -29,10 +29,12 @@ class FigureLine:
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        _log.info("{figures}", figures=self.text())
+        text = self.text()
+        if text:
+            _log.info("{figures}", figures=text)
 
     def text(self) -> str:
-        """``players 12, games 3, limited metaserver chat_rate 7``."""
+        """``players 12, games 3, limited metaserver chat_rate 7``; "" if there is nothing to tell."""
         parts = []
         for family in self._metrics.registry.collect():
             for sample in family.samples:
@@ -40,7 +42,7 @@ class FigureLine:
                     name = sample.name.removeprefix("wlnet_").removesuffix("_total").replace("_", " ")
                     words = [name, *sample.labels.values()]
                     parts.append(f"{' '.join(words)} {sample.value:.0f}")
-        return ", ".join(parts) if parts else "nothing to tell"
+        return ", ".join(parts)
 
     def _write(self) -> None:
         self.stop()
