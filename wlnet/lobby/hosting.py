@@ -257,8 +257,11 @@ class Hosting:
             game.relay = relay
             if report.hosted:
                 self.room_hosted(game.room_id)
+        owners = (
+            {owner_key(player.key): player for player in self._hall.roster if player.key} if reported else {}
+        )
         for report in reported.values():
-            self._adopt(relay, report)
+            self._adopt(relay, report, owners)
 
     def relay_lost(self, relay: str) -> None:
         """*relay* is out of reach: its games stay listed for a while, it may be back at once."""
@@ -268,7 +271,7 @@ class Hosting:
             self._hall.settings.relay_grace, lambda: self._relay_given_up(relay)
         )
 
-    def _adopt(self, relay: str, report: RoomReport) -> None:
+    def _adopt(self, relay: str, report: RoomReport, owners: dict[str, Player]) -> None:
         card = report.card
         if (
             self._hall.board.get(card.game) is not None
@@ -282,7 +285,9 @@ class Hosting:
         game = _game_from(card, report.room_id, relay)
         self._hall.board.add(game)
         owner = self._hall.roster.get(card.host)
-        if owner is not None and game.owner_key and owner_key(owner.key) == game.owner_key:
+        if owner is None or owner_key(owner.key) != game.owner_key:
+            owner = owners.get(game.owner_key)  # somebody else has the name he had
+        if owner is not None and game.owner_key:
             self._own(game, owner)
         elif game.owner_key:
             self._ownerless.setdefault(game.owner_key, []).append(game)
