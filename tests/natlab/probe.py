@@ -18,7 +18,7 @@ from tests.natlab.site import Host, Server
 Endpoint = tuple[str, int]
 PORTS = (4101, 4102)
 # The machine may be busy; only a probe that goes unanswered takes so long.
-PATIENCE = 0.35
+PATIENCE = 0.2
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ FIRST_HOST = 10
 MOST_HOSTS = 100
 
 
-@dataclass
+@dataclass(eq=False)
 class Host:
     """A guest's computer. `ipv4` is its own address, as it sees it; `ipv6` is "" if it has none."""
 
@@ -42,7 +42,7 @@ class Host:
         return self.namespace.socket(family, kind)
 
 
-@dataclass
+@dataclass(eq=False)
 class Server(Host):
     """The host with two addresses of each family."""
 
@@ -50,7 +50,7 @@ class Server(Host):
     second_ipv6: str
 
 
-@dataclass
+@dataclass(eq=False)
 class Carrier:
     """A carrier's router; the homes behind it share its public address."""
 
@@ -63,7 +63,7 @@ class Carrier:
         return self.router.wan
 
 
-@dataclass
+@dataclass(eq=False)
 class Site:
     """A home of one of the KINDS. With no translation (`open`, `open-fw`) its host has the public address."""
 
