@@ -139,6 +139,14 @@ class ServerProcess:
         self.process.kill()
         self.process.wait(10)
 
+    def pause(self) -> None:
+        """Keep it from doing anything."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
     def stop(self, timeout: float = 8.0) -> int:
         """Ask it to end; its exit code."""
         if self.runs:

@@ -149,6 +149,8 @@ def test_host_with_account(server: ServerProcess, people: People) -> None:
         ("build-20", "build-21", "CLOSED"),
         ("1.2.1", "build-21", "CLOSED"),
         ("build-21", "1.3.1", "CLOSED"),
+        ("1.1", "1.2.1", "CLOSED"),
+        ("1.4~git25000", "1.4~git26000", "SETUP"),
     ],
 )
 def test_builds(server: ServerProcess, people: People, mine: str, his: str, state: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.server.conftest import PASSWORDS, People, Start
 from tests.support.server_process import ServerProcess, wlnet
-from tests.support.wire_client import LobbyClient, wait_for
+from tests.support.wire_client import NOISE, LobbyClient, wait_for
 
 
 def chats(client: LobbyClient, seconds: float = 0.3) -> list[tuple[str, ...]]:
@@ -61,6 +61,30 @@ def test_a_missing_argument_is_told_and_survived(server: ServerProcess, people: 
         player.send(*fields)
         assert player.next() == ("ERROR", fields[0], "No more RawData in the packet.")
     assert player.name in player.names()
+
+
+def test_long_lines_break_nothing(server: ServerProcess, people: People) -> None:
+    """A line that does not fit into a packet once made everybody lose the stream."""
+    listener, talker = people.player(server), people.player(server)
+    talker.send("CHAT", "x" * 2000, "")
+    assert talker.next()[:2] == ("ERROR", "CHAT")
+    talker.send("CHAT", "short", "")
+    assert talker.next() == ("CHAT", talker.name, "short", "public")
+    talker.send_raw(b"\xff\xff" + b"CHAT\0" + b"y" * 65526 + b"\0\0\0")
+    assert talker.last_words()[0][0] == "ERROR"
+    assert listener.next() == ("CHAT", talker.name, "short", "public")
+    assert listener.round_trip() < 1
+
+
+def test_nothing_is_missed_after_login(server: ServerProcess, people: People) -> None:
+    """What is said after one's LOGIN was answered is heard."""
+    talker = people.player(server)
+    for number in range(20):
+        newcomer, name = people.guest(server), people.name()
+        newcomer.send("LOGIN", "6", name, "1.2.1", "false", "nonce of " + name)
+        assert newcomer.take()[0] == "LOGIN"
+        talker.send("CHAT", f"word {number}", "")
+        assert newcomer.next(skipping=(*NOISE, "TIME")) == ("CHAT", talker.name, f"word {number}", "public")
 
 
 def test_whispers_to_a_lost_player_are_not_swallowed(server: ServerProcess, people: People) -> None:

@@ -8,12 +8,13 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from tests.integration.server.conftest import PASSWORDS, People, Start
 from tests.support.server_process import PROGRAMS, wlnet
-from tests.support.wire_client import Closed, wait_for
+from tests.support.wire_client import Closed, LobbyClient, RelayClient, wait_for
 
 
 def refused(*words: str, state_dir: Path, prefix: tuple[str, ...] = ()) -> str:
@@ -38,16 +39,29 @@ def refused(*words: str, state_dir: Path, prefix: tuple[str, ...] = ()) -> str:
 
 
 def test_sigterm_ends_everything_well(start: Start, people: People) -> None:
+    """Everybody is told; with people who hang up when told to it is quick."""
     server = start()
     game, owner, host, (guest,) = people.game(server, guests=1)
     idle = people.peer(server)
-    stuck = people.guest(server, window=4096)
-    stuck.send_raw(b"\x00")
+    half = people.guest(server)
+    half.send_raw(b"\x00")
+    words: dict[str, list[tuple[object, ...]]] = {}
+
+    def listen(who: str, client: LobbyClient | RelayClient) -> None:
+        words[who] = [*client.last_words(6)]
+        client.close()
+
+    everybody = {"owner": owner, "host": host, "guest": guest, "idle": idle, "half": half}
+    threads = [Thread(target=listen, args=one) for one in everybody.items()]
+    for thread in threads:
+        thread.start()
     began = time.monotonic()
     assert server.stop(6) == 0
-    assert time.monotonic() - began < 6
-    for client in (owner, host, guest, idle):
-        client.end_of_stream(1)
+    assert time.monotonic() - began < 3
+    for thread in threads:
+        thread.join(6)
+    assert set(words) == set(everybody)
+    assert [word[0] for word in words["guest"]] == ["Disconnect"]
     assert game
 
 

@@ -182,6 +182,29 @@ def test_the_lobby_dies_and_comes_back(pair: Pair, people: People, thief: bool) 
     wait_for(lambda: pair.watcher.state_of(name) is None)
 
 
+@pytest.mark.parametrize("thief", [False, True])
+def test_the_host_is_back_before_the_relay(pair: Pair, people: People, thief: bool) -> None:
+    """The lobby learns of the game when its owner is there already, be it under another name."""
+    owner = people.player(pair.lobby)
+    name, host, guest = pair.game(owner)
+    pair.lobby.kill()
+    pair.relay.pause()
+    pair.lobby.start()
+    if thief:
+        other = people.player(pair.lobby, name=owner.name, nonce="I am somebody else")
+    back = people.player(pair.lobby, name=owner.name, nonce=owner.secret)
+    assert back.game_of(back.name) == ""
+    pair.relay.resume()
+    wait_for(lambda: back.state_of(name) == "SETUP", 8.0, "the game to be listed again")
+    wait_for(lambda: back.game_of(back.name) == name, 2.0, "the host to be in his game")
+    if thief:
+        assert other.game_of(other.name) == ""
+    back.send("GAME_START")
+    assert back.next() == ("GAME_START",)
+    host.send_raw(to_clients([2], b"play"))
+    assert guest.next() == ("FromHost", b"play")
+
+
 def test_the_relay_dies_and_a_new_one_comes(pair: Pair, people: People) -> None:
     owner = people.player(pair.lobby)
     name, host, guest = pair.game(owner)
