@@ -169,7 +169,9 @@ def _ports(config: Config) -> Iterator[Inconsistency]:
         if port == 0 or role not in config.server.roles or unused:
             continue
         if port in used:
-            yield Inconsistency((name, used[port]), f"{port} is also {used[port]} (use another one)")
+            yield Inconsistency(
+                (name, used[port]), f"{port} is both {used[port]} and {name} (use another one)"
+            )
         used[port] = name
 
 

@@ -149,4 +149,4 @@ def _check_own(addresses: tuple[str, ...]) -> None:
                 probe.bind((host, 0))
         except OSError as error:
             why = "is no address of this machine" if error.errno == errno.EADDRNOTAVAIL else error.strerror
-            raise ListenError(f"stun.second_addresses: {host} {why}") from None
+            raise ListenError(f"stun.second_addresses: {host} {why} (change stun.second_addresses)") from None

@@ -160,7 +160,20 @@ def test_units(tmp_path: Path) -> None:
         ),
         # settings that do not fit each other
         ('[server]\nroles = ["relay", "relay"]', "FILE:2: server.roles: a role is there twice"),
-        ("[relay]\nport = 7395", "FILE:2: relay.port: 7395 is also lobby.port"),
+        ("[relay]\nport = 7395", "FILE:2: relay.port: 7395 is both lobby.port and relay.port"),
+        ("[stun]\nport = 3479", "FILE:2: stun.port: 3479 is both stun.port and stun.second_port"),
+        (
+            "[stun]\nsecond_port = 7397",
+            "FILE:2: stun.second_port: 7397 is both relay.port and stun.second_port",
+        ),
+        (
+            '[stun]\nsecond_addresses = ["192.0.2.1", "192.0.2.2"]',
+            'FILE:2: stun.second_addresses: "192.0.2.2" is the second IPv4 address',
+        ),
+        (
+            '[relay]\npublic_addresses = ["192.0.2.1"]\n[stun]\nsecond_addresses = ["192.0.2.1"]',
+            'FILE:4: stun.second_addresses: "192.0.2.1" is the first address already',
+        ),
         (
             "[lobby]\nsilence_timeout = 10",
             "FILE:2: lobby.silence_timeout: lobby.silence_timeout (10s) must be longer than",
