@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor as _reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -51,6 +54,11 @@ class Ear(Protocol):
     def hang_up(self) -> None:
         transport: Any = self.transport
         transport.abortConnection()
+
+
+class TcpInMemory(StringTransportWithDisconnection):
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """ITCPTransport."""
 
 
 class ShellTestCase(TestCase):
@@ -292,6 +300,20 @@ class Streams(ShellTestCase):
         third = yield self.connect()
         yield self.until(lambda: third.closed)
         assert self.limited(Limit.CONNECTIONS) == 1
+
+    @inlineCallbacks
+    def test_connections_of_one_address_are_limited(self) -> Any:
+        self.start(per_address=2)
+        peers = [IPv4Address("TCP", host, 9) for host in ("198.51.100.7",) * 3 + ("198.51.100.8",)]
+        made = [self.mux.buildProtocol(peer) for peer in peers]
+        assert [one is None for one in made] == [False, False, True, False]
+        assert self.limited(Limit.CONNECTIONS_PER_ADDRESS) == 1
+        for one in made:
+            if one is not None:
+                one.makeConnection(TcpInMemory())
+                one.connectionLost(Failure(ConnectionDone()))
+        assert len(self.gate) == 0
+        yield self.connect()
 
     @inlineCallbacks
     def test_who_does_not_read_is_not_read_from(self) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server_process import ServerProcess, Settings
+from tests.support.stun import request
 
 
 def complaint(tmp_path: Path, settings: Settings) -> str:
@@ -57,3 +58,29 @@ def test_the_ports_are_told(two_addresses: ServerProcess) -> None:
         (name, proto, host) for name in ("stun", "stun2") for proto in ("udp", "tcp") for host in hosts
     }
     assert f"listening stun udp 127.0.0.1:{two_addresses.port('stun')}" in two_addresses.log
+
+
+def test_limits_reach_the_server(tmp_path: Path) -> None:
+    settings: Settings = {
+        "stun.idle_timeout": 0.5, "limits.stun_connections": 2, "limits.stun_total_rate": 0.001,
+        "limits.stun_total_burst": 3, "logging.figures_interval": 0,
+    }  # fmt: skip
+    server = ServerProcess(tmp_path, settings)
+    place = ("127.0.0.1", server.port("stun"))
+    with socket.create_connection(place, 5), socket.create_connection(place, 5) as second:
+        with socket.create_connection(place, 5) as third:
+            assert third.recv(1) == b""
+        with pytest.raises(ConnectionResetError):
+            second.recv(1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.settimeout(0.5)
+        for _ in range(5):
+            one.sendto(request(), place)
+        assert [len(one.recv(100)) for _ in range(3)] == [44] * 3
+        with pytest.raises(TimeoutError):
+            one.recv(100)
+    assert server.stop() == 0
+    server.check_log()
+    assert "limited stun total_request_rate 2" in server.log
+    assert "limited stun connections 1" in server.log
+    assert "limited stun silence 2" in server.log

@@ -14,7 +14,7 @@ from wlnet.protocols.stun.findings import (
     mapping_of,
     plausible_other,
 )
-from wlnet.protocols.stun.transaction import Pace, State, StunTransaction, pace_for
+from wlnet.protocols.stun.transaction import State, StunTransaction, pace_for
 from wlnet.protocols.stun.wire import Attribute, Change, Endpoint, Kind, StunError
 from wlnet.steering.model import (
     Behaviour,
@@ -164,8 +164,10 @@ class BehaviourDiscovery:
         change: Change = Change.NONE,
         tries: int = _FIRST_TRIES,
     ) -> StunTransaction:
-        first = tries == _FIRST_TRIES
-        pace: Pace = pace_for(None if first else self._rtt(), tries, _FIRST_RTO)
+        if tries == _FIRST_TRIES:
+            pace = pace_for(None, tries, _FIRST_RTO)
+        else:  # most of these go unanswered, so do not wait for long
+            pace = pace_for(self._rtt(), tries, _FIRST_RTO, 1.0)
         transaction = StunTransaction(self._identity(), destination, now, pace, change)
         self._running[transaction.identity] = (number, transaction)
         return transaction
