@@ -148,7 +148,7 @@ class World:
         self.limits = limits if limits is not None else schema.Limits()
         self.budget = QueueBudget(self.limits.total_queues)
         self.relay = Relay(
-            msgspec.structs.replace(schema.Relay(), **settings),
+            msgspec.structs.replace(schema.Relay(), **{"farewell_delay": 0.0, **settings}),
             self.limits, self.agenda, self.metrics, self.budget, self,
         )  # fmt: skip
         self.ends: list[End] = []

@@ -56,6 +56,7 @@ class Relay:
         )
         self._newcomers = Rota[Peer](agenda, settings.handshake_timeout, self._no_hello, flush)
         self._lingering = Rota[Peer](agenda, settings.close_linger, self.abort, flush)
+        self._abandoned = Rota[Peer](agenda, settings.farewell_delay, self._game_over, flush)
         self._hostless = Rota[Room](agenda, settings.host_timeout, self._nobody_came, flush)
 
     # What may be asked of a relay (RelayControl).
@@ -213,6 +214,7 @@ class Relay:
             self.leave(peer, Reason.NORMAL, "relay shuts down")
         self._pings.stop()
         self._newcomers.stop()
+        self._abandoned.stop()
         self._hostless.stop()
         self.outgoing.flush()
 
@@ -262,7 +264,12 @@ class Relay:
             room.host.put(room.host.client_left(client_id))
 
     def _end_room(self, room: Room, why: str, spare: Peer | None = None) -> None:
-        """Remove *room*, disconnect everybody in it but *spare* with ``NORMAL``, tell the observer."""
+        """Remove *room*, disconnect everybody in it with ``NORMAL``, tell the observer.
+
+        :param spare: the host, if it is he who left. His clients are then disconnected a moment later: a game
+            that finds his last packet and the end of its connection in the same frame says nothing to its
+            player and stands still.
+        """
         if self._rooms.get(room.room_id) is not room:
             return
         del self._rooms[room.room_id]
@@ -274,8 +281,14 @@ class Relay:
         for peer in members:
             peer.room = None
         for peer in members:
-            if peer is not spare:
-                self._dismiss(peer, Reason.NORMAL, "game over")
+            if peer is spare:
+                continue
+            if spare is None or self.settings.farewell_delay <= 0:
+                self._game_over(peer)
+            else:
+                self._forget_timers(peer)
+                peer.ignore_input()
+                self._abandoned.enter(peer)
         self.journal.room_closed(room, why)
         self.observer.room_closed(room.room_id)
 
@@ -291,6 +304,7 @@ class Relay:
     def _forget_timers(self, peer: Peer) -> None:
         self._pings.forget(peer)
         self._newcomers.leave(peer)
+        self._abandoned.leave(peer)
 
     def _ban(self, peers: list[Peer]) -> None:
         for peer in peers:
@@ -310,6 +324,9 @@ class Relay:
         self.figures.timeouts += 1
         self._metrics.limited(Front.RELAY, Limit.SILENCE)
         self.leave(peer, Reason.TIMEOUT, "answers no ping")
+
+    def _game_over(self, peer: Peer) -> None:
+        self._dismiss(peer, Reason.NORMAL, "game over")
 
     def _nobody_came(self, room: Room) -> None:
         self._end_room(room, "no host in time")

@@ -104,8 +104,6 @@ class LobbyRole:
 
     def stop(self) -> Deferred[None]:
         """Say good-bye to the players and write down what is left to write."""
-        self.factory.close_all()
-        done: Deferred[None] = DeferredList([self._accounts.stop(), self._keeper.stop()]).addCallback(
-            lambda _: None
-        )
+        parts = [self.factory.close_all(), self._accounts.stop(), self._keeper.stop()]
+        done: Deferred[None] = DeferredList(parts).addCallback(lambda _: None)
         return done

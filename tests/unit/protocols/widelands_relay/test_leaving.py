@@ -27,6 +27,31 @@ def test_a_client_that_hangs_up_is_reported() -> None:
     assert host.heard() == []
 
 
+def test_the_hosts_last_words_come_a_moment_before_the_end() -> None:
+    world = World(farewell_delay=1.0)
+    host, guests = world.table(2)
+    host.session.feed(wire.to_clients([2, 3], b"good-bye"))
+    host.hang_up()
+    # The lobby hears at once, and the name is free; what clients still say goes nowhere.
+    assert world.events == [("hosted", "room"), ("closed", "room")]
+    assert world.relay.rooms() == []
+    guests[0].say(wire.to_host(b"anybody?"))
+    world.advance(0.9)
+    assert [guest.heard() for guest in guests] == [[("FromHost", b"good-bye")]] * 2
+    guests[1].hang_up()
+    world.advance(0.2)
+    assert guests[0].heard() == [("Disconnect", "NORMAL")]
+    assert guests[0].ended
+    assert world.relay.figures.connections_now == 1
+
+
+def test_a_game_the_lobby_ends_ends_at_once() -> None:
+    world = World(farewell_delay=1.0)
+    host, guests = world.table(1)
+    world.relay.close_room("room")
+    assert host.heard() == guests[0].heard() == [("Disconnect", "NORMAL")]
+
+
 @pytest.mark.parametrize("how", ["hang up", "disconnect", "violate"])
 def test_the_host_takes_its_game_along(how: str) -> None:
     world = World()
