@@ -140,7 +140,9 @@ def _run(options: argparse.Namespace, server: str, case: str) -> Row:
             if found.lobby is not None:
                 command += ["--lobby", found.lobby]
             pinned = ["taskset", "-c", str(options.load_core), *command]
-            done = subprocess.run(pinned, stdout=subprocess.PIPE, timeout=LOAD_LIMIT, check=False)
+            done = subprocess.run(
+                pinned, stdout=subprocess.PIPE, timeout=LOAD_LIMIT, check=False, start_new_session=True
+            )
             row: Row = json.loads(done.stdout)
     except (RuntimeError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
         return {"error": str(error)}

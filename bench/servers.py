@@ -54,7 +54,13 @@ def running(name: str, games: int, core: int) -> Iterator[Running]:
             # This checkout is measured, whatever is installed.
             environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
             process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Linux shares the cores among sessions; this is one program more
             )
             try:
                 yield _await(process, ready, Path(folder) / "output")
