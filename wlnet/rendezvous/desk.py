@@ -105,6 +105,16 @@ class Desk:
         lobby.discipline.on_game_closed = self._game_closed
         sanctions.subscribe(self)
 
+    @property
+    def members(self) -> int:
+        """Players who speak the exchange."""
+        return len(self._members)
+
+    @property
+    def meetings(self) -> int:
+        """Pairs known, those whose attempt has ended included."""
+        return len(self._meetings)
+
     # -- coming and going ------------------------------------------------------------------------
 
     def enter(self, player: Player, inbox: ExchangeInbox, reached_at: str) -> Member:
