@@ -1,4 +1,4 @@
-"""A stranger's own small client of the lobby and the relay: plain blocking sockets, every wait has a deadline.
+"""A stranger's own small client of lobby and relay: plain blocking sockets, every wait has a deadline.
 
 Written from the description of the wire only; it shares nothing with the server.
 """
@@ -164,7 +164,7 @@ class LobbyClient(Wire):
                 if len(self.buffer) >= length:
                     body, self.buffer = self.buffer[2:length], self.buffer[length:]
                     assert body.endswith(b"\0"), body
-                    packet = tuple(field.decode() for field in body[:-1].split(b"\0"))
+                    packet = tuple(field.decode(errors="surrogateescape") for field in body[:-1].split(b"\0"))
                     if packet == ("PING",) and self.answers_pings:
                         self.send("PONG")
                     return packet

@@ -123,7 +123,7 @@ def test_relogin(server: ServerProcess, people: People) -> None:
 
 
 def test_the_secret_of_a_degraded_account_login(server: ServerProcess, people: People) -> None:
-    """The second login of an account is name1; cut, it comes back as such, without taking the first's place."""
+    """The second login of an account is name1; cut, it comes back as such, not as the first."""
     first = people.player(server, name="otto", password=PASSWORDS["otto"])
     second = people.guest(server)
     second.send("LOGIN", "6", "otto", "1.2.1", "true", "")

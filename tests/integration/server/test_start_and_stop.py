@@ -88,7 +88,7 @@ def test_starting_again_at_once_on_the_same_ports(start: Start, people: People) 
 
 
 def test_bans_and_accounts_survive_a_restart(start: Start, people: People) -> None:
-    server = start()
+    server = start({"lobby.close_linger": 0.5})
     boss = people.player(server, name="boss", password=PASSWORDS["boss"])
     bad = people.player(server, source="127.0.8.1")
     boss.send("CMD", "ban", bad.name)
