@@ -173,8 +173,8 @@ class Relay(_Section, frozen=True):
     farewell_delay: Annotated[
         Duration,
         Meta(
-            description="Clients are disconnected so long after their host left. Without a pause a released game often "
-            "tells its player nothing and stands still."
+            description="Clients are disconnected so long after their host left or kicked them. Without a pause a released game "
+            "often tells its player nothing and stands still."
         ),
     ] = 1.0
     close_linger: Annotated[
@@ -252,7 +252,9 @@ class Pairs(_Section, frozen=True):
     challenge_burst: Annotated[AtLeastOne, Meta(description="Such datagrams at once.")] = 2000
     ended_pairs: Annotated[
         AtLeastOne,
-        Meta(description="Ended pairs remembered, so that their tickets are worth nothing; the oldest go first."),
+        Meta(
+            description="Ended pairs remembered, so that their tickets are worth nothing; the oldest go first."
+        ),
     ] = 20000
     tcp_connections: Annotated[AtLeastOne, Meta(description="TCP connections of sides at a time.")] = 1000
     tcp_connections_per_address: Annotated[

@@ -56,7 +56,7 @@ class Relay:
         )
         self._newcomers = Rota[Peer](agenda, settings.handshake_timeout, self._no_hello, flush)
         self._lingering = Rota[Peer](agenda, settings.close_linger, self.abort, flush)
-        self._abandoned = Rota[Peer](agenda, settings.farewell_delay, self._game_over, flush)
+        self._abandoned = Rota[Peer](agenda, settings.farewell_delay, self._abandon, flush)
         self._hostless = Rota[Room](agenda, settings.host_timeout, self._nobody_came, flush)
 
     # What may be asked of a relay (RelayControl).
@@ -177,7 +177,7 @@ class Relay:
             room.ids.confirm(client_id)
             return
         room.remove(client, self.now(), confirmed=True)
-        self._dismiss(client, Reason.NORMAL, "kicked by the host")
+        self._dismiss_later(client, "kicked by the host")
 
     def leave(self, peer: Peer, reason: Reason, why: str, *, discard: bool = False) -> None:
         """Disconnect *peer* with *reason*; a host takes its room along. *why* is for the log."""
@@ -266,9 +266,7 @@ class Relay:
     def _end_room(self, room: Room, why: str, spare: Peer | None = None) -> None:
         """Remove *room*, disconnect everybody in it with ``NORMAL``, tell the observer.
 
-        :param spare: the host, if it is he who left. His clients are then disconnected a moment later: a game
-            that finds his last packet and the end of its connection in the same frame says nothing to its
-            player and stands still.
+        :param spare: the host, if it is he who left; see :meth:`_dismiss_later` for his clients.
         """
         if self._rooms.get(room.room_id) is not room:
             return
@@ -283,12 +281,10 @@ class Relay:
         for peer in members:
             if peer is spare:
                 continue
-            if spare is None or self.settings.farewell_delay <= 0:
-                self._game_over(peer)
+            if spare is None:
+                self._dismiss(peer, Reason.NORMAL, "game over")
             else:
-                self._forget_timers(peer)
-                peer.ignore_input()
-                self._abandoned.enter(peer)
+                self._dismiss_later(peer, "game over")
         self.journal.room_closed(room, why)
         self.observer.room_closed(room.room_id)
 
@@ -300,6 +296,19 @@ class Relay:
         peer.close(reason, discard=discard)
         self._lingering.enter(peer)
         self.journal.left(peer, why)
+
+    def _dismiss_later(self, peer: Peer, why: str) -> None:
+        """The host has done with a client: it is in no room any more, and disconnected in a moment.
+
+        A released game that finds its host's last packet (which says why) and the end of its connection in
+        the same frame tells its player nothing and stands still.
+        """
+        if self.settings.farewell_delay <= 0:
+            self._dismiss(peer, Reason.NORMAL, why)
+        else:
+            self._forget_timers(peer)
+            peer.ignore_input()
+            self._abandoned.enter(peer)
 
     def _forget_timers(self, peer: Peer) -> None:
         self._pings.forget(peer)
@@ -325,8 +334,8 @@ class Relay:
         self._metrics.limited(Front.RELAY, Limit.SILENCE)
         self.leave(peer, Reason.TIMEOUT, "answers no ping")
 
-    def _game_over(self, peer: Peer) -> None:
-        self._dismiss(peer, Reason.NORMAL, "game over")
+    def _abandon(self, peer: Peer) -> None:
+        self._dismiss(peer, Reason.NORMAL, "its host has done with it")
 
     def _nobody_came(self, room: Room) -> None:
         self._end_room(room, "no host in time")

@@ -45,6 +45,21 @@ def test_the_hosts_last_words_come_a_moment_before_the_end() -> None:
     assert world.relay.figures.connections_now == 1
 
 
+def test_a_kicked_client_hears_why_a_moment_before_the_end() -> None:
+    world = World(farewell_delay=1.0)
+    host, guests = world.table(2)
+    host.say(wire.to_clients([2], b"you are kicked") + wire.disconnect_client(2))
+    guests[0].say(wire.to_host(b"why?"))
+    host.say(wire.to_clients([2, 3], b"go on"))
+    world.advance(0.9)
+    assert guests[0].heard() == [("FromHost", b"you are kicked")]
+    world.advance(0.2)
+    assert guests[0].heard() == [("Disconnect", "NORMAL")]
+    assert guests[0].ended
+    assert guests[1].heard() == [("FromHost", b"go on"), ("Ping", 1)]
+    assert ("FromClient", 2, b"why?") not in host.heard()
+
+
 def test_a_game_the_lobby_ends_ends_at_once() -> None:
     world = World(farewell_delay=1.0)
     host, guests = world.table(1)
