@@ -19,6 +19,8 @@ from wlnet.protocols.metaserver.lists import ListWriter
 from wlnet.protocols.metaserver.server import MetaserverFactory
 from wlnet.protocols.metaserver.session import Office
 from wlnet.protocols.metaserver.shell_prober import Prober
+from wlnet.rendezvous.ports import PairRelays
+from wlnet.service.rendezvous_part import RendezvousPart
 from wlnet.service.shared import Shared, new_challenge, new_room_id, session_ids
 
 
@@ -26,11 +28,13 @@ class LobbyRole:
     """Builds the lobby around a relay port.
 
     :ivar lobby: to be told what the relay reports (``lobby.hosting``).
+    :param pairs: the relay of pairs, if there is one.
+    :ivar rendezvous: peer games; None if they are switched off.
     :ivar factory: for the ports clients connect to.
     :raises wlnet.accounts.errors.DatabaseUrlError: ``database.url`` can never work.
     """
 
-    def __init__(self, shared: Shared, relay: RelayPort) -> None:
+    def __init__(self, shared: Shared, relay: RelayPort, pairs: PairRelays | None = None) -> None:
         config = shared.config
         trusted = TrustedNetworks(config.limits.trusted_networks)
         database = open_database(config.database, config.server)
@@ -63,6 +67,9 @@ class LobbyRole:
             sanctions=shared.sanctions,
             new_room_id=new_room_id,
         )
+        self.rendezvous: RendezvousPart | None = None
+        if config.rendezvous.enabled:
+            self.rendezvous = RendezvousPart(shared, self.lobby, pairs)
         wrong_passwords = KeyedBuckets(
             shared.agenda.now, config.limits.failed_login_rate, config.limits.failed_login_burst
         )
@@ -76,6 +83,7 @@ class LobbyRole:
                 failed_logins=FailedLogins(wrong_passwords, trusted),
                 challenge=new_challenge,
                 wall=shared.wall,
+                extension=self.rendezvous.extension if self.rendezvous is not None else None,
             ),
             gate=gate,
             budget=shared.budget,
@@ -104,6 +112,8 @@ class LobbyRole:
 
     def stop(self) -> Deferred[None]:
         """Say good-bye to the players and write down what is left to write."""
+        if self.rendezvous is not None:
+            self.rendezvous.stop()
         parts = [self.factory.close_all(), self._accounts.stop(), self._keeper.stop()]
         done: Deferred[None] = DeferredList(parts).addCallback(lambda _: None)
         return done

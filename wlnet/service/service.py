@@ -121,6 +121,8 @@ class WlnetService(Service):
         """STUN helps, but lobby and relay do without it: ports taken by others are no reason not to start."""
         try:
             self.stun = StunPart(self.shared)
+            if self._lobby is not None and self._lobby.rendezvous is not None:
+                self._lobby.rendezvous.attach(self.stun.datagrams)
         except ListenError as error:
             _log.warn("no STUN: {why}, or stun.enabled = false", why=error)
 
