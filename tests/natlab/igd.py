@@ -54,7 +54,7 @@ class Igd:
             arguments = ["miniupnpd", "-d", "-f", str(self._configuration), "-P", f"{self._folder.name}/pid"]
             self._process = self._namespace.popen(arguments, stdout=log, stderr=log)
         deadline = time.monotonic() + DEADLINE
-        while not self._namespace.call(_listens):
+        while not self._namespace.has_udp_socket(PORT):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"miniupnpd does not listen:\n{self.log()}")
             time.sleep(0.01)
@@ -74,8 +74,3 @@ class Igd:
         """End it and remove its files."""
         self.stop()
         self._folder.cleanup()
-
-
-def _listens() -> bool:
-    sockets = Path("/proc/thread-self/net/udp").read_text().splitlines()[1:]
-    return any(line.split()[1].endswith(f":{PORT:04X}") for line in sockets)

@@ -126,10 +126,14 @@ class Lab:
         kind: str = "cgn",
         *,
         hairpin: bool = False,
+        squats: bool = False,
         delay: float | None = None,
         udp_timeout: int | None = None,
     ) -> Carrier:
-        """A carrier of the CARRIERS; see `site` for the rest."""
+        """A carrier of the CARRIERS; see `site` for the rest.
+
+        If it `squats`, its homes have addresses that look public. So an IGD there maps ports, to no avail.
+        """
         self._sites += 1
         (namespace,) = self._new([f"{self._sites}-carrier"], forwards=True)
         access = self.core.access()
@@ -152,7 +156,8 @@ class Lab:
 
         router = Router(namespace, policy, link, access.addresses, move)
         router.load()
-        return Carrier(router, Upstream(namespace, CARRIER, self._wires, Parent(self.core, access)))
+        inside = Upstream(namespace, CARRIER, self._wires, Parent(self.core, access), squats=squats)
+        return Carrier(router, inside)
 
     def site(
         self,
@@ -262,7 +267,8 @@ class Lab:
     def _give_v6(self, above: Upstream, access: Access, router: Namespace, hosts: list[Host]) -> None:
         self._v6_prefixes += 1
         prefix = f"2001:db8:{self._v6_prefixes:x}:"
-        router.ip([f"address add {prefix}:1/64 dev lan nodad"])
+        # Routers ask for neighbours from a link-local address only.
+        router.ip([f"address add {prefix}:1/64 dev lan nodad", f"address add {ABOVE_V6}/64 dev lan nodad"])
         for number, host in enumerate(hosts):
             host.ipv6 = f"{prefix}:{FIRST_HOST + number}"
             host.namespace.ip(

@@ -127,6 +127,11 @@ class Namespace:
 
         self.call(write)
 
+    def has_udp_socket(self, port: int) -> bool:
+        """Whether somebody inside has an IPv4 UDP socket on this port."""
+        lines = self.call(lambda: Path("/proc/thread-self/net/udp").read_text()).splitlines()[1:]
+        return any(line.split()[1].endswith(f":{port:04X}") for line in lines)
+
     def end_processes(self) -> None:
         """Ask the processes started here to end, then make them."""
         for process in self.processes:

@@ -1,27 +1,14 @@
-"""The ways to a peer that the reference punchers try, from the simplest on."""
+"""What both reference punchers know: the endpoints a side has, and which of them its peer tries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-from tests.natlab.lab import Lab
 from tests.natlab.probe import Endpoint
 from tests.natlab.site import Site
 
 # A flow's port is predicted this many steps past the last one, at most.
 STEPS = {"udp": 16, "tcp": 8}
-
-
-class Way(Enum):
-    """What is needed for a pair; the letter is the one in the table of pairs in README.md."""
-
-    DIRECT = "D"
-    ONE_SIDED = "S"
-    PUNCH = "P"
-    LOCAL_PORT = "G"
-    SEQUENCE = "Q"
-    LEARN = "A"
 
 
 @dataclass(frozen=True)
@@ -35,14 +22,6 @@ class Tricks:
     local_port: bool = False
     sequence: bool = False
     learn: bool = False
-
-
-TRICKS = {
-    Way.PUNCH: Tricks(),
-    Way.LOCAL_PORT: Tricks(local_port=True),
-    Way.SEQUENCE: Tricks(local_port=True, sequence=True),
-    Way.LEARN: Tricks(local_port=True, sequence=True, learn=True),
-}
 
 
 @dataclass
@@ -71,29 +50,3 @@ class Gathered:
 def hops_below_core(site: Site) -> int:
     """A time to live with which a packet of this site's host ends in the core, before any other router."""
     return 3 if site.carrier else 2
-
-
-def is_public(site: Site) -> bool:
-    """Whether anybody can reach its host as it is."""
-    return (
-        not site.router.policy.behaviour.translates and site.router.policy.behaviour.filtering.name == "EIF"
-    )
-
-
-def needed(lab: Lab, one: Site, other: Site, transport: str) -> Way | None:
-    """The simplest way that joins these two; None if none does."""
-    from tests.natlab import punch_tcp, punch_udp
-
-    module = punch_udp if transport == "udp" else punch_tcp
-    for target, source in ((one, other), (other, one)):
-        if is_public(target) and module.one_sided(lab.server, target, source, direct=True):
-            return Way.DIRECT
-    if not all(module.asks(lab.server, site) for site in (one, other)):
-        return None
-    for target, source in ((one, other), (other, one)):
-        if module.one_sided(lab.server, target, source):
-            return Way.ONE_SIDED
-    for way, tricks in TRICKS.items():
-        if module.two_sided(lab.server, one, other, tricks):
-            return way
-    return None

@@ -9,7 +9,9 @@ import pytest
 
 from tests.natlab import punch_tcp, punch_udp
 from tests.natlab.lab import Lab
-from tests.natlab.punch import Tricks, Way, needed
+from tests.natlab.pairs import Way, needed
+from tests.natlab.punch import Tricks
+from tests.natlab.reach import reaches
 from tests.natlab.site import Site
 
 pytestmark = pytest.mark.natlab
@@ -115,3 +117,9 @@ def test_birthday(town: Town, hard: str) -> None:
     """256 sockets and 1024 guesses succeed 98 times in 100: three failures in a row are a defect."""
     easy, random_ports = town.pair("port-restricted", hard)
     assert any(punch_udp.birthday(town.lab.server, easy, random_ports) for _ in range(3))
+
+
+def test_port_443_of_an_open_host(town: Town) -> None:
+    shut_in, host = town.pair("tcp443", "open")
+    assert reaches(shut_in.host, host.host, "tcp", 443, (host.public_ipv4, 443))
+    assert not reaches(shut_in.host, host.host, "tcp", 5000, (host.public_ipv4, 5000))

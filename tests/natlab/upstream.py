@@ -17,6 +17,8 @@ PUBLIC = ("198.51.100", "203.0.113")
 PUBLIC_WITH_IGD = ("192.0.1", "192.0.3")
 # RFC 6598, between carrier and home.
 SHARED = ("100.64.0", "100.64.1")
+# What a carrier uses inside that took addresses which are not its own; a router takes them for public ones.
+SQUATTED = ("192.0.5", "192.0.6")
 CARRIER = "100.64.0.1"
 ABOVE_V6 = "fe80::1"
 BELOW_V6 = "fe80::2"
@@ -35,12 +37,19 @@ class Upstream:
     """The core, or the inner side of a carrier."""
 
     def __init__(
-        self, namespace: Namespace, gateway: str, wires: Wires, parent: Parent | None = None
+        self,
+        namespace: Namespace,
+        gateway: str,
+        wires: Wires,
+        parent: Parent | None = None,
+        *,
+        squats: bool = False,
     ) -> None:
         self.namespace = namespace
         self.gateway = gateway
         self._wires = wires
         self._parent = parent
+        self._squats = squats
         self._used = 1
 
     def access(self, *, igd: bool = False) -> Access:
@@ -51,7 +60,8 @@ class Upstream:
         self._used += 1
         if self._used > MOST:
             raise ValueError(f"no more than {MOST - 1} sites")
-        prefixes = SHARED if self._parent else PUBLIC_WITH_IGD if igd else PUBLIC
+        inner = SQUATTED if self._squats else SHARED
+        prefixes = inner if self._parent else PUBLIC_WITH_IGD if igd else PUBLIC
         one, other = (f"{prefix}.{self._used}" for prefix in prefixes)
         return Access(f"s{self._used}", (one, other))
 
