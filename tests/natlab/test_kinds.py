@@ -55,3 +55,16 @@ def test_kind(lab: Lab, kind: str) -> None:
     assert through_443[0] == site.public_ipv4
     if KINDS[kind].router.passes is Passes.TCP_443:
         assert probe.tcp_endpoint(site.host, 0, lab.server, (lab.server.ipv4, 444)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"), [("pr-clash", False), ("pr-reject", True), ("port-restricted", True)]
+)
+def test_a_packet_that_came_too_early(lab: Lab, kind: str, kept: bool) -> None:
+    """It takes the port from the flow of the other direction where the router itself answers it."""
+    site = lab.site(kind)
+    with probe.udp_servers(lab.server) as servers, probe.bound(site.host) as source:
+        endpoint = probe.seen(source, servers[0])
+        assert endpoint is not None
+        servers[3].sendto(b"early", endpoint)
+        assert (probe.seen(source, servers[3]) == endpoint) is kept
