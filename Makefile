@@ -9,7 +9,7 @@ help:
 	@echo 'make run      set everything up and start lobby and relay in the foreground (ARGS="--set lobby.port=7000")'
 	@echo 'make test     set everything up and run all checks, unit and integration tests'
 	@echo 'make e2e      drive two real Widelands clients (installs them if this is root on Debian)'
-	@echo 'make natlab   try everything through routers of all kinds (root only; installs them if this is Debian)'
+	@echo 'make natlab   try what needs routers of all kinds, in namespaces (root only; installs tools on Debian)'
 	@echo 'make lint     only the checks: style, format, types'
 	@echo 'make format   put the code into its format'
 	@echo 'make docs     bring the generated part of docs/operators.md up to date'
