@@ -18,6 +18,7 @@ QUICK: Settings = {
     "lobby.leave_delay": 0.2,
     "lobby.update_interval": 0.1,
     "moderation.refresh_interval": 0.2,
+    "relay.farewell_delay": 0.05,
     "moderation.kick_duration": 300,
 }
 PASSWORDS = {"otto": "geheim", "erna": "ganz geheim", "boss": "chef", "chief": "chef2"}

@@ -162,19 +162,19 @@ def test_builds(server: ServerProcess, people: People, mine: str, his: str, stat
 
 def test_a_game_whose_host_never_comes_is_removed(start: Start, people: People) -> None:
     """And the timer of the first does not remove a younger game of that name."""
-    server = start({"lobby.host_timeout": 1.0, "lobby.update_interval": 0.1})
+    server = start({"lobby.host_timeout": 0.7, "lobby.update_interval": 0.1})
     first, watcher = people.player(server), people.player(server)
     first.open_game("slow")
-    time.sleep(0.6)
+    time.sleep(0.4)
     first.send("DISCONNECT", "CONNECTION_CLOSED")
     wait_for(lambda: watcher.state_of("slow") in (None, "CLOSED"))
     wait_for(lambda: watcher.state_of("slow") is None, 2)
     second = people.player(server)
     password, _ = second.open_game("slow")
-    time.sleep(0.6)
+    time.sleep(0.4)
     assert watcher.state_of("slow") == "CLOSED"
     people.peer(server).join("slow", password)
-    time.sleep(0.6)
+    time.sleep(0.4)
     assert watcher.state_of("slow") == "SETUP"
     third = people.player(server)
     third.open_game("never")

@@ -247,6 +247,30 @@ def test_the_host_leaves(server: ServerProcess, people: People, way: str) -> Non
     assert peer.last_words() == [("Disconnect", "GAME_UNKNOWN")]
 
 
+@pytest.mark.parametrize("way", ["host left", "kicked"])
+def test_a_released_game_needs_a_moment_between_last_packet_and_end(
+    unchanged_server: ServerProcess, people: People, way: str
+) -> None:
+    """Nobody hears what is said in that moment, and nobody is blamed for it."""
+    game, owner, host, (two, three) = people.game(unchanged_server, guests=2)
+    host.send_raw(to_clients([2], b"last words"))
+    if way == "kicked":
+        host.send_raw(disconnect_client(2))
+    else:
+        host.close()
+    began = time.monotonic()
+    assert two.next() == ("FromHost", b"last words")
+    two.send_raw(to_host(b"is anybody there?"))
+    assert two.last_words() == [("Disconnect", "NORMAL")]
+    assert 0.8 <= time.monotonic() - began <= 2.0
+    if way == "kicked":
+        three.send_raw(to_host(b"three"))
+        heard = [command for command in host.during(0.2) if command[0] == "FromClient"]
+        assert heard == [("FromClient", 3, b"three")]
+    else:
+        wait_for(lambda: owner.state_of(game) is None)
+
+
 def test_the_host_shuts_down_as_released_ones_do(server: ServerProcess, people: People) -> None:
     _, _, host, guests = people.game(server, guests=3)
     host.send_raw(to_clients([2, 3, 4], b"bye") + b"".join(disconnect_client(n) for n in (2, 3, 4)))
