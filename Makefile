@@ -32,13 +32,17 @@ lint: setup-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+.PHONY: test-setup
+test-setup: setup-dev
+	tools/debian_packages.sh tests/integration/stun/packages.txt "STUN's foreign clients"
+
 .PHONY: test
-test: lint
+test: lint test-setup
 	$(BIN)/pytest tests/unit tests/integration $(ARGS)
 
 .PHONY: e2e-setup
 e2e-setup: setup-dev
-	tests/e2e/setup.sh
+	tools/debian_packages.sh tests/e2e/packages.txt "end-to-end test"
 
 .PHONY: e2e
 e2e: e2e-setup
@@ -46,7 +50,7 @@ e2e: e2e-setup
 
 .PHONY: natlab-setup
 natlab-setup: setup-dev
-	tests/natlab/setup.sh
+	tools/debian_packages.sh tests/natlab/packages.txt "NAT laboratory"
 
 .PHONY: natlab
 natlab: natlab-setup

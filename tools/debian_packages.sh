@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs what the NAT laboratory needs (packages.txt) on Debian, if it is not there and we are root.
-# Otherwise it says so and leaves the rest to the tests, which are then reported as skipped.
+# Installs the Debian packages listed in a file, if they are not there and we are root on Debian. Otherwise it says
+# so and leaves the rest to the tests, which are then reported as skipped.   debian_packages.sh FILE WHAT-FOR
 set -eu
-folder=$(dirname "$0")
+what=$2
 missing=""
-for package in $(cat "$folder/packages.txt"); do
+for package in $(cat "$1"); do
     case $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null) in
         installed) ;;
         *) missing="$missing $package" ;;
@@ -12,10 +12,10 @@ for package in $(cat "$folder/packages.txt"); do
 done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "NAT laboratory: not installed, and only root on Debian can do it here:$missing"
+    echo "$what: not installed, and only root on Debian can do it here:$missing"
     exit 0
 fi
-echo "NAT laboratory: installing$missing"
+echo "$what: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 # The programs are wanted, not their services on this machine.
 policy=/usr/sbin/policy-rc.d
@@ -25,5 +25,5 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
 fi
 if ! { apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing; }; then
-    echo "NAT laboratory: could not install$missing"
+    echo "$what: could not install$missing"
 fi
