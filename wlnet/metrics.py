@@ -20,6 +20,7 @@ class Front(StrEnum):
     LINK = "link"
     STUN = "stun"
     RENDEZVOUS = "rendezvous"
+    PAIRS = "pairs"
 
 
 class Limit(StrEnum):
@@ -60,6 +61,14 @@ class Limit(StrEnum):
     CANDIDATES = "candidates"
     STALE = "stale"
     TICKETS = "tickets"
+    BAD_TICKET = "bad_ticket"
+    USED_TICKET = "used_ticket"
+    PAIRS = "pairs"
+    PAIRS_PER_ADDRESS = "pairs_per_address"
+    BIND_RATE = "bind_rate"
+    CHALLENGE_RATE = "challenge_rate"
+    TRANSFER = "transfer"
+    LIFETIME = "lifetime"
 
 
 class Metrics:

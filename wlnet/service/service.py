@@ -39,6 +39,7 @@ from wlnet.service.listening import (
     report,
 )
 from wlnet.service.lobby_role import LobbyRole
+from wlnet.service.pairs_part import PairsPart
 from wlnet.service.relay_role import RelayRole
 from wlnet.service.shared import Reactor, Shared
 from wlnet.service.stun_part import StunPart
@@ -73,6 +74,7 @@ class WlnetService(Service):
         self._lobby: LobbyRole | None = None
         self._relay: RelayRole | None = None
         self.stun: StunPart | None = None
+        self.pairs: PairsPart | None = None
         self._relays: Relays | None = None
         self._link: LinkClient | None = None
         self._after_start: list[Callable[[], None]] = []
@@ -114,23 +116,27 @@ class WlnetService(Service):
             self._build_lobby()
         else:
             self._build_relay()
-        if "relay" in roles and self.config.stun.enabled:
-            self._build_stun()
 
-    def _build_stun(self) -> None:
+    def _build_stun(self, ticket_secret: bytes) -> None:
         """STUN helps, but lobby and relay do without it: ports taken by others are no reason not to start."""
+        if not self.config.stun.enabled:
+            return
         try:
             self.stun = StunPart(self.shared)
-            if self._lobby is not None and self._lobby.rendezvous is not None:
-                self._lobby.rendezvous.attach(self.stun.datagrams)
         except ListenError as error:
             _log.warn("no STUN: {why}, or stun.enabled = false", why=error)
+            return
+        if self.config.pairs.enabled:
+            self.pairs = PairsPart(self.shared, self.stun, ticket_secret)
 
     def _build_both(self) -> None:
         settings = self.config.relay
         place = RelayPlace(public=settings.public_addresses, listen=settings.listen)
         local = LocalRelay(settings.name, place, own_address)
-        self._lobby = LobbyRole(self.shared, local)
+        self._build_stun(secrets.token_bytes(32))
+        self._lobby = LobbyRole(self.shared, local, self.pairs)
+        if self.stun is not None and self._lobby.rendezvous is not None:
+            self._lobby.rendezvous.attach(self.stun.datagrams)
         self._relay = RelayRole(self.shared, local)
         self._door("lobby", self.config.lobby.listen, self.config.lobby.port, self._lobby.factory)
         self._door("relay", settings.listen, settings.port, self._relay.factory)
@@ -163,6 +169,7 @@ class WlnetService(Service):
         config, shared = self.config, self.shared
         secret = relay_secret(self._secret_path())
         self._warn_about(secret)
+        self._build_stun(secret.key)
         journal = Logger(namespace="wlnet.link")
         instance = secrets.token_hex(8)
         end = RelayEnd(lambda: self._hello(instance), shared.sanctions, journal)
@@ -223,6 +230,8 @@ class WlnetService(Service):
         self._doors.clear()
         waiting: list[Deferred[Any]] = [listening.stop() for listening in self._listening]
         self._listening.clear()
+        if self.pairs is not None:
+            self.pairs.stop()  # before its ports: sides are told over them
         if self.stun is not None:
             waiting.append(self.stun.stop())
         self._stun_bound.clear()

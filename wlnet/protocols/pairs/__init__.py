@@ -1,0 +1,1 @@
+"""The wire protocol of relayed pairs: docs/protocols/pairs.md."""
