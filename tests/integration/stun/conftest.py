@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,14 +16,7 @@ PACKAGES = Path(__file__).with_name("packages.txt")
 
 @pytest.fixture(scope="session")
 def strangers() -> None:
-    """Coturn's client programs are there; root on Debian gets them installed. Its server is not started."""
-    if not all(shutil.which(name) for name in PROGRAMS) and os.geteuid() == 0 and shutil.which("apt-get"):
-        packages = PACKAGES.read_text().split()
-        subprocess.run(
-            ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages],
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
-            capture_output=True, timeout=300, check=False,
-        )  # fmt: skip
+    """Coturn's client programs are there (``make test-setup`` installs them). Its server is not started."""
     missing = [name for name in PROGRAMS if not shutil.which(name)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} (see tests/integration/stun/packages.txt)")
