@@ -223,6 +223,7 @@ class Relay:
     def _host_arrived(self, room: Room, peer: Peer, version: int) -> None:
         self._hostless.leave(room)
         room.host = peer
+        room.host_address = peer.address
         room.version = version
         peer.room = room
         peer.client_id = HOST_ID

@@ -19,8 +19,8 @@ class Room:
     """
 
     __slots__ = (
-        "_routes", "card", "clients", "game", "host", "ids", "joins", "name", "opened_at", "password",
-        "room_id", "version",
+        "_routes", "card", "clients", "game", "host", "host_address", "ids", "joins", "name", "opened_at",
+        "password", "room_id", "version",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +42,8 @@ class Room:
         self.version = 0
         """Protocol version of the host; clients must speak the same."""
         self.host: Peer | None = None
+        self.host_address: str | None = None
+        """Stays when the host is gone; None if nobody ever was."""
         self.clients: dict[int, Peer] = {}
         """By id, in the order in which they joined."""
         self.ids = ClientIds(id_quarantine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from wlnet.relay.peer import Peer
 from wlnet.relay.room import Room
@@ -30,20 +30,27 @@ class LogJournal:
         self._show = show
 
     def room_opened(self, room: Room) -> None:
-        """A room waits for its host."""
-        _log.info("room {room} opened for game {game!r}", room=room.room_id, game=room.game)
+        """A room waits for its host. The lobby's log has it: it knows who asked, and how often he did."""
+        _log.debug("room {room} opened for game {game!r}", room=room.room_id, game=room.game)
 
     def room_hosted(self, room: Room, host: Peer) -> None:
         """Its host is there."""
-        _log.info(
-            "room {room} of game {game!r} has its host: session {session} from {address}",
-            room=room.room_id, game=room.game, session=host.session_id, address=self._show(host.address),
-        )  # fmt: skip
+        if self._may_log(host.address):
+            _log.info(
+                "room {room} of game {game!r} has its host: session {session} from {address}",
+                room=room.room_id, game=room.game, session=host.session_id, address=self._show(host.address),
+            )  # fmt: skip
 
     def room_closed(self, room: Room, why: str) -> None:
         """It is gone."""
-        _log.info(
-            "room {room} of game {game!r} closed after {joins} joins: {why}",
+        if room.host_address is None:
+            level = LogLevel.debug
+        elif self._may_log(room.host_address):
+            level = LogLevel.info
+        else:
+            return
+        _log.emit(
+            level, "room {room} of game {game!r} closed after {joins} joins: {why}",
             room=room.room_id, game=room.game, joins=room.joins, why=why,
         )  # fmt: skip
 

@@ -54,3 +54,36 @@ def test_lines_about_an_address_can_be_refused_and_shortened(lines: list[str]) -
         "room room of game 'game' has its host: session r0 from somewhere",
         "session r2 from somewhere left: connection ended",
     ]
+
+
+def test_who_opens_rooms_and_never_comes_cannot_fill_the_log() -> None:
+    levels: list[str] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if event.get("log_namespace") == "wlnet.relay":
+            levels.append(event["log_level"].name)
+
+    world = World()
+    world.relay.journal = LogJournal()
+    globalLogPublisher.addObserver(observe)
+    try:
+        assert world.relay.open_room("id7", "another game", "5ec2e7", "")
+        world.relay.close_room("id7")
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    assert levels == ["debug", "debug"]
+
+
+def test_lines_about_a_room_are_lines_about_its_host(lines: list[str]) -> None:
+    asked: list[str] = []
+
+    def refuse(address: str) -> bool:
+        asked.append(address)
+        return False
+
+    world = World()
+    world.relay.journal = LogJournal(refuse)
+    world.host().hang_up()
+    assert asked == ["192.0.2.1"] * 3  # the host is there, the room closes, the host has left
+    assert lines == []
