@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any, cast
 
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.interfaces import IAddress, IPullProducer
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -63,7 +63,7 @@ class PairFactory(ServerFactory):
             connection.abort()
 
 
-@implementer(IPushProducer)
+@implementer(IPullProducer)
 class PairProtocol(Protocol):
     """Moves the bytes of one :class:`~wlnet.protocols.pairs.stream.StreamSide`."""
 
@@ -79,11 +79,10 @@ class PairProtocol(Protocol):
         self.tcp.setTcpNoDelay(True)
         # What waits shall wait in our own queue, which drops, and not in the kernel, which delays.
         self.tcp.getHandle().setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, BATCH)
-        self.tcp.bufferSize = 0  # every write is followed by resumeProducing when the kernel has it all
-        self.tcp.registerProducer(self, True)
         self._side = StreamSide(
             factory.pairs, self._source, self, factory.agenda, factory.metrics, factory.budget
         )
+        self.tcp.registerProducer(self, False)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came."""
@@ -113,11 +112,8 @@ class PairProtocol(Protocol):
         """See :class:`~wlnet.protocols.pairs.stream.Wires`."""
         self.tcp.abortConnection()
 
-    def pauseProducing(self) -> None:
-        """The kernel has not taken all yet."""
-
     def resumeProducing(self) -> None:
-        """It has."""
+        """The kernel has taken all that was written."""
         self._side.drained()
 
     def stopProducing(self) -> None:
