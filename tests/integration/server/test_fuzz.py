@@ -29,7 +29,7 @@ from tests.support.wire_client import (
 
 GAME = "the game under fire"
 EXAMPLES = settings(
-    max_examples=120,
+    max_examples=250,
     deadline=None,
     derandomize=True,
     database=None,
@@ -109,7 +109,8 @@ class Range:
 
     def check(self) -> None:
         """The neighbour's round trips; the host of the game under fire reads."""
-        self.worst = max(self.worst, self.neighbour.round_trip())
+        if self.number % 4 == 0:  # seldom enough not to be slowed down for too many commands
+            self.worst = max(self.worst, self.neighbour.round_trip())
         began = time.monotonic()
         self.guest.send_raw(to_host(b"hello"))
         assert self.host.next() == ("FromClient", 2, b"hello")
