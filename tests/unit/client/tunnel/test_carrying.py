@@ -145,6 +145,34 @@ def test_moves_are_invisible(drop: bool, resend: bool) -> None:
     match.check()
 
 
+@pytest.mark.parametrize("resend", [True, False])
+def test_a_move_is_tried_out_at_once_even_if_nothing_is_under_way(resend: bool) -> None:
+    pair = Pair().settle()
+    for end in pair.ends:
+        assert end.tunnel.transmits(pair.now) == []
+        end.tunnel.path_changed(pair.now, resend=resend)
+        assert len(end.tunnel.transmits(pair.now)) == 1
+
+
+def test_a_move_during_a_long_transfer_starts_slowly_and_loses_nothing() -> None:
+    pair = Pair(delay=0.01).settle()
+    stream = pair.guest.tunnel.open_stream()
+    sent = b""
+    for number in range(60):
+        piece = bytes([number]) * pair.guest.tunnel.room(stream)
+        pair.guest.tunnel.send_stream(stream, piece)
+        sent += piece
+        pair.pump()
+        pair.run(0.1)
+        if number % 10 == 9:
+            window = pair.guest.tunnel._quic.congestion_window
+            pair.move(drop=True, delay=0.05 if number % 20 == 9 else 0.01)
+            assert pair.guest.tunnel._quic.congestion_window < window
+    pair.run(20)
+    assert len(sent) > 1_000_000
+    assert pair.host.received[stream] == sent
+
+
 def test_move_of_a_dropped_path_loses_little_time() -> None:
     pair = Pair(delay=0.2).settle()
     stream = pair.guest.tunnel.open_stream()
