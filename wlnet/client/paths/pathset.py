@@ -204,13 +204,18 @@ class PathSet:
         if self._closed or not data:
             return
         if self._relay.owns(socket):
-            for payload in self._relay.receive(socket, data, _canonical(source), now):
+            payloads = self._relay.receive(socket, data, _canonical(source), now)
+            for payload in payloads:
                 self._packet(RELAYED, payload, now)
+            if payloads and all(payload[0] >= _FIRST_PAYLOAD for payload in payloads):
+                return
             self._relay_path(now)
         elif socket in self._streams:
             self._stream_data(socket, data, now)
         elif socket in self._sockets.open:
             self._packet(Way(socket, _canonical(source)), data, now)
+            if data[0] >= _FIRST_PAYLOAD:  # it changes nothing that is chosen from
+                return
         self._settle(now)
 
     def connected(self, socket: int, now: float) -> None:
