@@ -67,6 +67,7 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start (again), with the same settings; the log goes on in the same file."""
+        self.asked = False
         self._ready_file.unlink(missing_ok=True)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
@@ -147,10 +148,15 @@ class ServerProcess:
         """Let it go on."""
         self.process.send_signal(signal.SIGCONT)
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, if it runs and that was not done."""
+        if self.runs and not self.asked:
+            self.process.send_signal(signal.SIGTERM)
+            self.asked = True
+
     def stop(self, timeout: float = 8.0) -> int:
         """Ask it to end; its exit code."""
-        if self.runs:
-            self.process.send_signal(signal.SIGTERM)
+        self.ask_to_stop()
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -91,7 +91,9 @@ def start(accounts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
     yield begin
     for own in started:
-        if own.runs:
+        own.ask_to_stop()
+    for own in started:
+        if own.asked:
             assert own.stop() == 0
         own.check_log()
 

@@ -164,7 +164,7 @@ def test_floods_in_the_lobby(
     server: ServerProcess, people: People, neighbour: Neighbour, logged_in: bool, data: bytes
 ) -> None:
     attacker = people.player(server) if logged_in else people.guest(server)
-    flood(attacker, data, 0.3, neighbour.check)
+    flood(attacker, data, 0.2, neighbour.check)
     assert neighbour.worst < 0.5
     assert server.memory < 400 * 2**20
 
@@ -206,7 +206,7 @@ def test_floods_at_the_relay(
     guest = people.peer(server).join(game)
     host.next()
     attacker = {"stranger": people.peer(server), "guest": guest, "host": host}[role]
-    flood(attacker, data, 0.3, neighbour.check)
+    flood(attacker, data, 0.2, neighbour.check)
     assert neighbour.worst < 0.5
     assert server.memory < 400 * 2**20
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -143,22 +144,28 @@ def test_an_address_that_is_not_ours(tmp_path: Path) -> None:
     assert "lobby.listen" in refused("--set", 'lobby.listen=["203.0.113.1"]', state_dir=tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("[lobby]\nport = 99999\n", "lobby.port"),
-        ("[lobby]\nport = 'x'\n", "lobby.port"),
-        ("[lobby]\nprot = 1\n", "prot"),
-        ("[lobby\n", "wlnet.toml"),
-        ("[lobby]\nping_interval = '5 parsecs'\n", "lobby.ping_interval"),
-        ("[server]\nroles = []\n", "server.roles"),
-        ("\0\xff", "wlnet.toml"),
-    ],
-)
-def test_a_broken_configuration(tmp_path: Path, text: str, hint: str) -> None:
-    file = tmp_path / "wlnet.toml"
-    file.write_bytes(text.encode("latin-1"))
-    assert hint in refused("--config", str(file), state_dir=tmp_path)
+def test_a_broken_configuration(tmp_path: Path) -> None:
+    """What is said names the key, or the file if it is not even TOML."""
+    wrong = {
+        "[lobby]\nport = 99999\n": "lobby.port",
+        "[lobby]\nport = 'x'\n": "lobby.port",
+        "[lobby]\nprot = 1\n": "prot",
+        "[lobby\n": "7.toml",
+        "[lobby]\nping_interval = '5 parsecs'\n": "lobby.ping_interval",
+        "[server]\nroles = []\n": "server.roles",
+        "\0\xff": "2.toml",
+    }
+
+    def check(text: str, hint: str) -> None:
+        file = tmp_path / f"{len(text)}.toml"
+        file.write_bytes(text.encode("latin-1"))
+        said = refused("--config", str(file), state_dir=tmp_path)
+        assert hint in said, said
+
+    assert len({len(text) for text in wrong}) == len(wrong), "a file for each"
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(check, text, hint) for text, hint in wrong.items()]:
+            done.result()
 
 
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
