@@ -81,6 +81,7 @@ class Relay:
         refused: Callable[[RelayRefused], None],
     ) -> None:
         self._ticket = ticket
+        self._former = b""
         self._randbytes = randbytes
         self._new_socket = new_socket
         self._transmit = transmit
@@ -95,6 +96,7 @@ class Relay:
         self._round_at: float | None = None
         self._stopped = False
         self._keepalive_at = 0.0
+        self._quiet = limits.RELAY_KEEPALIVE
         self._misses = 0
         self._echo = b""
 
@@ -129,7 +131,7 @@ class Relay:
 
     def set_ticket(self, ticket: bytes, now: float) -> None:
         """Use a new ticket, at once if nothing is bound."""
-        self._ticket = ticket
+        self._former, self._ticket = self._ticket, ticket
         self._stopped = False
         self._round = 0
         if self._bound is None and self._legs:
@@ -229,6 +231,9 @@ class Relay:
             return
         bind = wire.encode_bind(wire.Bind(wire.VERSION, leg.transaction, leg.cookie, self._ticket))
         self._put(leg, bind)
+        if leg.stream:  # it arrives, and a second one would be an error
+            leg.next = leg.give_up
+            return
         leg.next = now + leg.wait
         leg.wait = min(limits.LONGEST_BIND_WAIT, leg.wait * 1.5)
 
@@ -310,7 +315,7 @@ class Relay:
             handle, echo, _ = wire.decode_alive(message)
             if handle == self._handle and echo == self._echo:
                 self._misses = self._round = 0
-                self._keepalive_at = now + limits.RELAY_KEEPALIVE
+                self._keepalive_at = now + self._quiet
         elif kind == wire.CLOSE and leg is self._bound:
             handle, word = wire.decode_worded(wire.CLOSE, message)
             if handle == self._handle:
@@ -327,7 +332,8 @@ class Relay:
         self._bound = leg
         self._handle = bound.handle
         self._misses = 0
-        self._keepalive_at = now + min(limits.RELAY_KEEPALIVE, max(1.0, bound.idle / 3))
+        self._quiet = min(limits.RELAY_KEEPALIVE, max(1.0, bound.idle / 3))
+        self._keepalive_at = now + self._quiet
         for other in self._legs:
             if other is not leg:
                 self._end(other)
@@ -338,6 +344,11 @@ class Relay:
     # -- ends ------------------------------------------------------------------------------------
 
     def _refusal(self, word: str, now: float) -> None:
+        if word == "TAKEN" and self._former:
+            # The relay still knows us by the ticket before; that one is good for moving.
+            self._ticket, self._former = self._former, b""
+            self._round_at = now
+            return
         final = word in _FINAL
         self._refused(RelayRefused(word=word, final=final))
         if final:

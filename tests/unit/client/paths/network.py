@@ -163,6 +163,8 @@ class Relay:
     def __init__(self, world: World) -> None:
         self.world = world
         self.up = True
+        self.taken = b""
+        """Sides belong to this ticket if theirs begins with it."""
         self.sides: dict[bytes, tuple[str, Endpoint | tuple[Peer, int]]] = {}
         self.frames: dict[tuple[str, int], bytes] = {}
 
@@ -196,6 +198,8 @@ class Relay:
             bind = wire.decode_bind(data)
             if isinstance(source, Endpoint) and bind.cookie != b"c" * 16:
                 return [(wire.encode_challenge(bind.transaction, b"c" * 16), source)]
+            if self.taken and bind.ticket.startswith(self.taken) and bind.ticket != self.taken:
+                return [(wire.encode_error(bind.transaction, "TAKEN"), source)]
             side = bind.ticket.decode()
             handle = side.encode().ljust(8, b"!")
             self.sides[handle] = (side, source)

@@ -171,6 +171,31 @@ def test_relay_refuses_the_ticket_and_a_new_one_helps() -> None:
     assert (host.kind, guest.kind) == (R, R)
 
 
+def test_new_ticket_for_a_side_that_belongs_to_the_old_one() -> None:
+    world, host, guest = pair("sym-random", "sym-random")
+    world.begin()
+    world.run(12)
+    world.relay.up = False
+    world.run(3)
+    world.relay.up = True
+    world.relay.taken = b"guest"
+    world.relay.sides.clear()
+    guest.paths.set_ticket(b"guest-2", world.now)
+    world.run(10)
+    assert (host.kind, guest.kind) == (R, R)
+
+
+def test_one_bind_a_connection() -> None:
+    world, host, guest = pair("udp-blocked", "udp-blocked")
+    world.delay = 0.8
+    world.begin(tcp=True)
+    world.run(12)
+    assert (host.kind, guest.kind) == (R, R)
+    for peer in (host, guest):
+        binds = [one.socket for _, one in peer.sent if one.data[2:3] == bytes([wire.BIND])]
+        assert len(binds) == len(set(binds)) == 1
+
+
 def test_payload_over_both_paths_while_one_is_suspect() -> None:
     world, host, guest = pair("port-restricted", "port-restricted")
     world.begin()
