@@ -10,6 +10,7 @@ help:
 	@echo 'make test     set everything up and run all checks, unit and integration tests'
 	@echo 'make e2e      drive two real Widelands clients (installs them if this is root on Debian)'
 	@echo 'make natlab   try what needs routers of all kinds, in namespaces (root only; installs tools on Debian)'
+	@echo 'make bench    measure relay and lobby beside a reference in C (see bench/README.md)'
 	@echo 'make lint     only the checks: style, format, types'
 	@echo 'make format   put the code into its format'
 	@echo 'make docs     bring the generated part of docs/operators.md up to date'
@@ -55,6 +56,10 @@ natlab-setup: setup-dev
 .PHONY: natlab
 natlab: natlab-setup
 	$(BIN)/pytest tests/natlab -m natlab $(ARGS)
+
+.PHONY: bench
+bench: setup-dev
+	$(MAKE) -C bench run
 
 .PHONY: format
 format: setup-dev

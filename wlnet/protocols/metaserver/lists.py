@@ -17,6 +17,9 @@ from wlnet.protocols.metaserver.wire import MAX_PACKET, encode, frame, pack
 MAX_ENTRIES = 255
 """Released clients take the count modulo 256."""
 
+_LONGEST_ENTRY = 1024
+"""Bytes no entry of CLIENTS exceeds: name, build and game have at most 255 each."""
+
 _MAX_VIEWS = 64
 """GAMES looks different to each build; only so many are kept ready."""
 
@@ -78,13 +81,15 @@ class _Clients:
         self._entries = _fitting("CLIENTS", [_client(player, old) for player in shown])
         self._shown = set(shown[: len(self._entries)])
         self._packet = _packet("CLIENTS", self._entries)
+        self._others: bytes | None = None
 
     def packet_for(self, asker: Player) -> bytes:
         if asker in self._shown:
             return self._packet
-        own = _client(asker, self._old)
-        others = _fitting("CLIENTS", self._entries[: MAX_ENTRIES - 1], reserve=len(own))
-        return _packet("CLIENTS", [*others, own])
+        if self._others is None:
+            others = _fitting("CLIENTS", self._entries[: MAX_ENTRIES - 1], reserve=_LONGEST_ENTRY)
+            self._others = pack(["CLIENTS", str(len(others) + 1)]) + b"".join(others)
+        return frame(self._others + _client(asker, self._old))
 
 
 def _client(player: Player, old: bool) -> bytes:
