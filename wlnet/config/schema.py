@@ -268,7 +268,10 @@ class Pairs(_Section, frozen=True):
         Meta(ge=4096, le=2**30, description="Bytes waiting for a TCP side; datagrams that do not fit are dropped."),
     ] = 65536  # fmt: skip
     tcp_stall: Annotated[
-        Interval, Meta(description="A TCP side that does not read the next 16 KiB that wait for it within this time is closed.")
+        Interval,
+        Meta(
+            description="A TCP side that does not read the next 16 KiB that wait for it within this time is closed."
+        ),
     ] = 15.0
 
 
