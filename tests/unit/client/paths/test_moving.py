@@ -239,3 +239,18 @@ def test_close_closes_everything() -> None:
     assert guest.sockets == {}
     assert guest.paths.next_deadline() is None
     assert guest.paths.send(b"\x40late", world.now) is False
+
+
+def test_every_open_path_is_used_every_fifteen_seconds() -> None:
+    world, host, guest = pair("open", "sym-random")
+    world.begin()
+    world.run(4)
+    start = world.now
+    world.run(60)
+    ways = [path.way for path in guest.paths.paths if path.alive and path.way.remote is not None]
+    assert len(ways) > 1
+    for way in ways:
+        times = [at for at, one in guest.sent if at > start and (one.socket, one.destination) == way]
+        gaps = [later - at for at, later in zip([start, *times], [*times, world.now], strict=True)]
+        assert max(gaps) <= 15
+    assert host.kind is D

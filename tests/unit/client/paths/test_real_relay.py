@@ -80,3 +80,14 @@ def test_one_side_closes() -> None:
     refused = [event for event in both.events[ALICE] if isinstance(event, RelayRefused)]
     assert refused == [RelayRefused(word="PEER_CLOSED", final=True)]
     assert both.ends[ALICE].current is None
+
+
+def test_payload_takes_the_relay_before_it_is_checked() -> None:
+    both = Both()
+    paths = both.ends[BOB]
+    while not paths.paths:
+        both.run(0.05)
+    assert paths.current is None
+    paths.transmits()
+    paths.send(b"\x40now", both.now)
+    assert [one.data[9:] for one in paths.transmits()] == [b"\x40now"]

@@ -337,3 +337,11 @@ def test_any_bytes(packets: list[tuple[int, bytes]]) -> None:
         paths.receive(socket, data, STRANGER, 0.1)
     assert [path.alive for path in paths.paths] == [True]
     assert paths.delivered() == []
+
+
+def test_host_follows_only_to_a_path_it_has_checked_itself() -> None:
+    paths = made()
+    paths.receive(1, check(nominated=True), PEER, 0.0)
+    assert paths.current is None
+    (reply,) = paths.transmits()
+    assert not decode_check(reply.data, SECRET, attempt=ATTEMPT, me=Side.GUEST).nominated
