@@ -80,7 +80,9 @@ class ServerProcess:
         deadline = time.monotonic() + 20
         while not self._ready_file.exists():
             assert self.process.poll() is None, f"the server ended:\n{self.log}"
-            assert time.monotonic() < deadline, f"the server is not ready:\n{self.log}"
+            if time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"the server is not ready:\n{self.log}")
             time.sleep(0.02)
         self.ready = json.loads(self._ready_file.read_text())
         assert self.ready["pid"] == self.process.pid

@@ -45,9 +45,12 @@ def start_with_accounts(accounts: Path, state_dir: Path, settings: Settings) -> 
 def shared_server(accounts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """The server most tests share; its log is looked at in the end."""
     server = start_with_accounts(accounts, tmp_path_factory.mktemp("shared"), QUICK)
-    yield server
-    assert server.runs, server.log
-    assert server.stop() == 0
+    try:
+        yield server
+        assert server.runs, server.log
+        assert server.stop() == 0
+    finally:
+        server.kill()
     server.check_log()
 
 
@@ -57,9 +60,12 @@ def shared_unchanged_server(
 ) -> Iterator[ServerProcess]:
     """A server with the timers as they come."""
     server = start_with_accounts(accounts, tmp_path_factory.mktemp("unchanged"), {})
-    yield server
-    assert server.runs, server.log
-    assert server.stop() == 0
+    try:
+        yield server
+        assert server.runs, server.log
+        assert server.stop() == 0
+    finally:
+        server.kill()
     server.check_log()
 
 
@@ -89,12 +95,17 @@ def start(accounts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         started.append(own)
         return own
 
-    yield begin
+    try:
+        yield begin
+        for own in started:
+            own.ask_to_stop()
+        for own in started:
+            if own.asked:
+                assert own.stop() == 0
+    finally:
+        for own in started:
+            own.kill()
     for own in started:
-        own.ask_to_stop()
-    for own in started:
-        if own.asked:
-            assert own.stop() == 0
         own.check_log()
 
 

@@ -131,17 +131,20 @@ def shooting_range(accounts: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         tmp_path_factory.mktemp("fuzz"),
         {"lobby.close_linger": 0.2, "relay.close_linger": 0.2, "lobby.announce_delay": 0.1},
     )
-    memory = server.memory
-    place = Range(server)
-    yield place
-    assert server.runs, server.log
-    place.check()
-    assert place.worst < 0.5
-    assert server.memory < memory + 60 * 2**20, "memory grows without bound"
-    place.target_host.during(0.1)
-    assert not place.target_host.ended, "a guest ended a game of another"
-    assert server.stop() == 0
-    server.check_log()
+    try:
+        memory = server.memory
+        place = Range(server)
+        yield place
+        assert server.runs, server.log
+        place.check()
+        assert place.worst < 0.5
+        assert server.memory < memory + 60 * 2**20, "memory grows without bound"
+        place.target_host.during(0.1)
+        assert not place.target_host.ended, "a guest ended a game of another"
+        assert server.stop() == 0
+        server.check_log()
+    finally:
+        server.kill()
 
 
 def fire(place: Range, attacker: Wire, data: bytes, pieces: int) -> None:
