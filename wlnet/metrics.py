@@ -37,6 +37,7 @@ class Limit(StrEnum):
     GAMES = "games"
     GAMES_PER_PLAYER = "games_per_player"
     PLAYERS = "players"
+    LOST_PLAYERS = "lost_players"
     CLIENTS_PER_GAME = "clients_per_game"
     COMMAND_RATE = "command_rate"
     CHAT_RATE = "chat_rate"

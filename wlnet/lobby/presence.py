@@ -12,6 +12,7 @@ from wlnet.lobby.hall import Hall
 from wlnet.lobby.hosting import Hosting
 from wlnet.lobby.player import Player
 from wlnet.lobby.ports import Permission
+from wlnet.metrics import Limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +183,10 @@ class Presence:
         same[newest] = None
         if newest.address not in self._trusted:
             while len(same) > self._hall.limits.lost_players_per_address:
+                self._hall.limited(Limit.LOST_PLAYERS)
                 self._forget(next(iter(same)))
         while len(self._lost) > self._hall.settings.max_lost_players:
+            self._hall.limited(Limit.LOST_PLAYERS)
             self._forget(next(iter(self._lost)))
 
     def _not_lost(self, player: Player) -> None:

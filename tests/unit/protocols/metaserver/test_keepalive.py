@@ -109,6 +109,7 @@ def test_only_so_many_lost_seats_are_kept() -> None:
     for number in range(5):
         rig.player(f"p{number}", announced=False).cut()
     assert [player.name for player in rig.lobby.hall.roster] == ["p2", "p3", "p4"]
+    assert rig.limited(Limit.LOST_PLAYERS) == 2
 
 
 def test_only_so_many_lost_seats_are_kept_for_one_address() -> None:
@@ -117,6 +118,7 @@ def test_only_so_many_lost_seats_are_kept_for_one_address() -> None:
     for number in range(4):
         rig.player(f"p{number}", address="203.0.113.7", announced=False).cut()
     assert [player.name for player in rig.lobby.hall.roster] == ["other", "p2", "p3"]
+    assert rig.limited(Limit.LOST_PLAYERS) == 2
 
 
 @pytest.mark.parametrize(

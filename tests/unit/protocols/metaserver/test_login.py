@@ -393,3 +393,13 @@ def test_disconnect_before_login() -> None:
     client = Rig().connect()
     assert client.say("DISCONNECT", "CONNECTION_CLOSED") == []
     assert client.closed
+
+
+def test_secrets_have_a_longest_length() -> None:
+    rig = Rig(limits={"nonce_length": 40})
+    assert rig.connect().login("alice", nonce="n" * 40)[0] == ("LOGIN", "alice", "UNREGISTERED")
+    client = rig.connect()
+    reply = client.say("LOGIN", "6", "bob", "1.1", "false", "n" * 41)
+    assert reply == [("ERROR", "LOGIN", "INVALID_FIELD")]
+    assert client.closed
+    assert rig.limited(Limit.STRING_SIZE) == 1
