@@ -114,7 +114,10 @@ def _list(arguments: argparse.Namespace, config: Config, database: SqlDatabase) 
         found = list(snapshot.sanctions) if snapshot else []
     found = [sanction for sanction in found if sanction.kind is arguments.kind]
     if arguments.json:
-        print(msgspec.json.format(msgspec.json.encode(found)).decode())
+        stored = [dict(msgspec.structs.asdict(sanction)) for sanction in found]
+        for entry in stored:
+            del entry["sweeps"]  # of the moment it was made only, so it is not kept
+        print(msgspec.json.format(msgspec.json.encode(stored)).decode())
     elif found:
         rows = [
             (
