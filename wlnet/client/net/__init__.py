@@ -1,0 +1,1 @@
+"""Sockets and timers of a client, the same under Twisted and asyncio."""
