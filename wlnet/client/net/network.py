@@ -187,7 +187,7 @@ class Network(Protocol):
         """Addresses of *host*, IP literals, in the order the system prefers; a literal gives itself."""
 
     def interfaces(self) -> tuple[str, ...]:
-        """IP literals of our own interfaces, without loopback and link-local ones; empty if the system does not say."""
+        """Our own IP literals without loopback and link-local ones; empty: the system does not say."""
 
     def source_for(self, destination: Endpoint) -> str | None:
         """Which of our own addresses packets to *destination* would come from; None: no route."""
