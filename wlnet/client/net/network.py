@@ -30,10 +30,12 @@ class StreamEnd(Struct, frozen=True):
 
     :ivar reset: refused or reset by the other end (or somebody in its name).
     :ivar text: a few words for people; empty if both sides had simply finished.
+    :ivar untrusted: TLS: the other end's certificate is not one to trust, and trying again will not help.
     """
 
     reset: bool = False
     text: str = ""
+    untrusted: bool = False
 
 
 class TlsOptions(Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""The lobby as a player sees it: docs/protocols/metaserver.md and docs/protocols/rendezvous.md."""
