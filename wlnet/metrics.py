@@ -59,6 +59,7 @@ class Limit(StrEnum):
     TOTAL_CHANGE_RATE = "total_change_rate"
     ATTEMPTS = "attempts"
     JOIN_RATE = "join_rate"
+    LIST_RATE = "list_rate"
     CANDIDATES = "candidates"
     STALE = "stale"
     TICKETS = "tickets"

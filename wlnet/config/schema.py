@@ -287,8 +287,13 @@ class Rendezvous(_Section, frozen=True):
     ] = 2000
     attempts_per_host: Annotated[Count, Meta(description="Attempts under way to one host.")] = 64
     attempts_per_guest: Annotated[Count, Meta(description="Attempts under way of one guest.")] = 4
-    join_rate: Annotated[Rate, Meta(description="Wishes of one player to join a peer game.")] = 0.5
+    join_rate: Annotated[
+        Rate, Meta(description="Wishes of one player to join a peer game; as many to see the list.")
+    ] = 0.5
     join_burst: Annotated[AtLeastOne, Meta(description="Such wishes at once.")] = 10
+    games_listed: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)], Meta(description="Peer games named in one list of them.")
+    ] = 100
     message_size: Annotated[
         Size, Meta(ge=1024, le=32768, description="Longest message of a client, JSON in UTF-8.")
     ] = 12000

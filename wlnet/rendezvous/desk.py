@@ -84,8 +84,7 @@ class Desk:
         former = self._members.get(player)
         if former is not None:
             self.leave(former)
-        bucket = TokenBucket(self.settings.join_rate, self.settings.join_burst, self._agenda.now())
-        member = self._members[player] = new_member(player, inbox, reached_at, bucket)
+        member = self._members[player] = new_member(player, inbox, reached_at, self._new_bucket)
         return member
 
     def observe_tickets(self, member: Member) -> tuple[str, ...]:
@@ -129,6 +128,13 @@ class Desk:
     def unpublish(self, member: Member, name: str) -> None:
         """Take an own game off the list."""
         self._publishing.unpublish(member, name)
+
+    def list_games(self, member: Member) -> None:
+        """Tell *member* which games he could join."""
+        if not member.list_bucket.take(self._agenda.now()):
+            self._count(Limit.LIST_RATE)
+            raise Refusing(Refusal.TOO_FAST, "You ask too often; wait a moment.")
+        member.inbox.tell(self._publishing.open_to(member, self.settings.games_listed))
 
     def _game_ended(self, game: Game) -> None:
         for meeting in self._meetings:
@@ -252,6 +258,9 @@ class Desk:
     def _stale(self, why: Ignored) -> Refusing:
         self._count(Limit.STALE)
         return Refusing(Refusal.STALE, f"That changes nothing: {why.value}.")
+
+    def _new_bucket(self) -> TokenBucket:
+        return TokenBucket(self.settings.join_rate, self.settings.join_burst, self._agenda.now())
 
     def _count(self, limit: Limit) -> None:
         self._metrics.limited(Front.RENDEZVOUS, limit)

@@ -65,6 +65,24 @@ class Unpublished(Struct, frozen=True, kw_only=True, tag="unpublished"):
     game: str
 
 
+class ListedGame(Struct, frozen=True, kw_only=True):
+    """A peer game one can join."""
+
+    game: str
+    host: str
+    traffic: str
+
+
+class Games(Struct, frozen=True, kw_only=True, tag="games"):
+    """The peer games you can join now, the oldest first.
+
+    :ivar more: there are others that did not fit.
+    """
+
+    games: tuple[ListedGame, ...]
+    more: bool = False
+
+
 class Begin(Struct, frozen=True, kw_only=True, tag="begin"):
     """An attempt begins. Answer Ready at once, then tell candidates.
 
@@ -158,7 +176,7 @@ class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
     attempt: int = 0
 
 
-Told = Published | Unpublished | Begin | PlanPart | Settled | Verified | Granted | Ended | Refused
+Told = Published | Unpublished | Games | Begin | PlanPart | Settled | Verified | Granted | Ended | Refused
 
 
 class ExchangeInbox(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wlnet.limits.addresses import parse_address
@@ -34,6 +35,7 @@ class Member:
     inbox: ExchangeInbox
     reached_at: str
     bucket: TokenBucket
+    list_bucket: TokenBucket
     seen: list[str]
     present: bool = True
     standing: Claims = field(default_factory=Claims)
@@ -116,7 +118,22 @@ def place_of(candidate: Candidate) -> Place:
     return Place(transport=candidate.transport, address=candidate.address, port=candidate.port)
 
 
-def new_member(player: Player, inbox: ExchangeInbox, reached_at: str, bucket: TokenBucket) -> Member:
-    """A member as he comes in; his lobby connection shows one address."""
+def new_member(
+    player: Player,
+    inbox: ExchangeInbox,
+    reached_at: str,
+    new_bucket: Callable[[], TokenBucket],
+) -> Member:
+    """A member as he comes in; his lobby connection shows one address.
+
+    :param new_bucket: for his wishes to join, and for those to see the games.
+    """
     seen = [str(parse_address(player.address))] if is_address(player.address) else []
-    return Member(player=player, inbox=inbox, reached_at=reached_at, bucket=bucket, seen=seen)
+    return Member(
+        player=player,
+        inbox=inbox,
+        reached_at=reached_at,
+        bucket=new_bucket(),
+        list_bucket=new_bucket(),
+        seen=seen,
+    )

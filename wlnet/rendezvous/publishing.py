@@ -7,7 +7,7 @@ from functools import partial
 
 from wlnet.lobby.game import Carrier, Game, GameState, owner_key
 from wlnet.lobby.hosting import Hosting, OpenRefusal
-from wlnet.rendezvous.events import Published, Refusal, Unpublished
+from wlnet.rendezvous.events import Games, ListedGame, Published, Refusal, Unpublished
 from wlnet.rendezvous.member import Member, PublishedGame
 from wlnet.rendezvous.refusing import Refusing
 
@@ -18,6 +18,11 @@ _OPEN_REFUSALS = {
     OpenRefusal.TOO_MANY: Refusal.SERVER_FULL,
     OpenRefusal.RELAY: Refusal.NO_RELAY,
 }
+
+_LIST_SIZE = 60000
+"""Bytes of a list at most, JSON: it has to fit into a packet of the metaserver protocol."""
+_ENTRY = 64
+"""What an entry has around its names; those may double where JSON escapes them."""
 
 
 class Publishing:
@@ -82,6 +87,20 @@ class Publishing:
         if published is None:
             raise Refusing(Refusal.NOT_YOUR_GAME, "You do not host a game of that name here.")
         self._hosting.end(published.game)
+
+    def open_to(self, member: Member, most: int) -> Games:
+        """The games *member* could join, as many as fit."""
+        listed: list[ListedGame] = []
+        size = 0
+        for one in self._games.values():
+            if one.host.player is member.player or not one.host.present:
+                continue
+            entry = ListedGame(game=one.game.name, host=one.host.player.name, traffic=one.traffic)
+            size += _ENTRY + 2 * len(entry.game.encode()) + 2 * len(entry.host.encode())
+            if len(listed) >= most or size > _LIST_SIZE:
+                return Games(games=tuple(listed), more=True)
+            listed.append(entry)
+        return Games(games=tuple(listed))
 
     def _unlisted(self, game: Game) -> None:
         published = self._games.pop(game, None)

@@ -15,6 +15,7 @@ from wlnet.rendezvous.claims import Claims
 from wlnet.rendezvous.events import (
     Begin,
     Ended,
+    Games,
     Granted,
     PlanPart,
     Published,
@@ -49,6 +50,10 @@ class Unpublish(Struct, frozen=True, kw_only=True, tag="unpublish"):
     """Take it off the list. Who plays with me goes on playing."""
 
     game: GameName
+
+
+class ListGames(Struct, frozen=True, kw_only=True, tag="list"):
+    """Which peer games could I join?"""
 
 
 class Join(Struct, frozen=True, kw_only=True, tag="join"):
@@ -125,7 +130,7 @@ class Leave(Struct, frozen=True, kw_only=True, tag="leave"):
     attempt: AttemptNumber
 
 
-Said = Publish | Unpublish | Join | Ready | Candidates | Report | Carried | Probed | Renew | Leave
+Said = Publish | Unpublish | ListGames | Join | Ready | Candidates | Report | Carried | Probed | Renew | Leave
 
 
 class Hello(Struct, frozen=True, kw_only=True):
@@ -148,7 +153,7 @@ class MessageError(Exception):
 
 _said: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 _told: msgspec.json.Decoder[Told] = msgspec.json.Decoder(
-    Published | Unpublished | Begin | PlanPart | Settled | Verified | Granted | Ended | Refused
+    Published | Unpublished | Games | Begin | PlanPart | Settled | Verified | Granted | Ended | Refused
 )
 _hello = msgspec.json.Decoder(Hello)
 _encoder = msgspec.json.Encoder()

@@ -14,6 +14,7 @@ from wlnet.protocols.exchange.messages import (
     Hello,
     Join,
     Leave,
+    ListGames,
     MessageError,
     Probed,
     Publish,
@@ -128,6 +129,8 @@ class Exchange:
                 desk.publish(member, game, traffic, fingerprint)
             case Unpublish(game=game):
                 desk.unpublish(member, game)
+            case ListGames():
+                desk.list_games(member)
             case Join(game=game, fingerprint=fingerprint):
                 desk.join(member, game, fingerprint)
             case Ready(attempt=attempt):
