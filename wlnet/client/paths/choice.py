@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from wlnet.client.paths import limits
 from wlnet.client.paths.path import Path
 
 
-def best(paths: Collection[Path]) -> Path | None:
+def best(paths: Iterable[Path]) -> Path | None:
     """The best path that is alive, whatever it went through."""
     alive = [path for path in paths if path.alive]
     return min(alive, key=lambda path: (path.rank, path.rtt or 0.0), default=None)
@@ -23,7 +23,7 @@ def better(candidate: Path, current: Path) -> bool:
     return candidate.rtt < current.rtt * limits.RTT_FACTOR and candidate.rtt < current.rtt - limits.RTT_MARGIN
 
 
-def wanted(paths: Collection[Path], current: Path, moved_at: float, now: float) -> Path | None:
+def wanted(paths: Iterable[Path], current: Path, moved_at: float, now: float) -> Path | None:
     """The path the guest should move to by choice now; None: stay."""
     if now < moved_at + dwell(current):
         return None
@@ -35,7 +35,7 @@ def dwell(current: Path) -> float:
     return 0.0 if current.relayed else limits.DWELL
 
 
-def reconsider_at(paths: Collection[Path], current: Path, moved_at: float) -> float | None:
+def reconsider_at(paths: Iterable[Path], current: Path, moved_at: float) -> float | None:
     """When :func:`wanted` may have another answer, if nothing else happens."""
     ready = [
         max(path.steady_at, moved_at + dwell(current))

@@ -22,6 +22,16 @@ def endpoint(address: str, port: int) -> Endpoint:
     return Endpoint(str(parse_address(address)), port)
 
 
+def canonical(source: Endpoint) -> Endpoint:
+    """Where a packet came from, likewise; as it is if the system writes it in a way of its own."""
+    if ":" not in source[0]:
+        return Endpoint(*source)
+    try:
+        return endpoint(source[0], source[1])
+    except ValueError:
+        return Endpoint(*source)
+
+
 def targets_of(step: StepOrder) -> list[Endpoint]:
     """Where the step sends, without what is no address."""
     found: list[Endpoint] = []

@@ -222,7 +222,7 @@ def test_requests_remembered() -> None:
     for number in range(limits.MAX_NONCES + 100):
         paths.receive(1, check(), PEER, 1 + number / 100)
         paths.transmits()
-    assert len(paths._guard._seen) == limits.MAX_NONCES
+    assert len(paths._checking._guard._seen) == limits.MAX_NONCES
 
 
 def test_what_nobody_fetches_is_bounded() -> None:
