@@ -6,18 +6,18 @@ the other and nowhere else. docs/protocols/pairs.md describes the rules.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import ip_network
 
-from wlnet.agenda import Agenda, Appointment
+from wlnet.agenda import Agenda
 from wlnet.config import schema
 from wlnet.limits.addresses import TrustedNetworks, address_key, parse_address
 from wlnet.limits.buckets import KeyedBuckets, TokenBucket
 from wlnet.metrics import Front, Limit, Metrics
-from wlnet.relay.pair_shares import Account, Accounts, FairShare
+from wlnet.relay.pair import EndedPairs, Pair, Seat
+from wlnet.relay.pair_shares import Accounts, FairShare
 from wlnet.relay.pair_words import Carrier, Ending, PairWatcher, Refusal, RefusedError
 from wlnet.steering.model import Side
 from wlnet.tickets.keys import TicketKeys
@@ -70,81 +70,6 @@ class PairFigures:
     refused: dict[Refusal, int] = field(default_factory=lambda: dict.fromkeys(Refusal, 0))
 
 
-class Seat:
-    """One side of a pair; :attr:`carrier` is None while nobody is bound.
-
-    :ivar handle: 8 random bytes that name the binding in force.
-    :ivar address: where it was bound from.
-    :ivar other: the other side.
-    """
-
-    __slots__ = (
-        "account",
-        "address",
-        "bucket",
-        "burst",
-        "carrier",
-        "claimed",
-        "digest",
-        "handle",
-        "idle",
-        "other",
-        "pair",
-        "rate",
-        "seen",
-        "side",
-    )
-
-    account: Account
-    bucket: TokenBucket
-    other: Seat
-
-    def __init__(self, pair: Pair, side: Side) -> None:
-        self.pair = pair
-        self.side = side
-        self.carrier: Carrier | None = None
-        self.digest: bytes | None = None
-        self.handle = b""
-        self.address = ""
-        self.claimed = ""
-        self.idle = 0.0
-        self.rate = 0
-        self.burst = 0
-        self.seen = 0.0
-
-    @property
-    def held(self) -> bool:
-        """Somebody has shown a ticket for it, and is remembered."""
-        return self.digest is not None
-
-    @property
-    def peer_bound(self) -> bool:
-        """The other side is there."""
-        return self.other.carrier is not None
-
-
-class Pair:
-    """Two seats, and what they may use together.
-
-    :ivar ends: when its lifetime is over, by the agenda's clock.
-    :ivar allowed: bytes, each datagram counted with :data:`OVERHEAD`.
-    :ivar spent: likewise.
-    """
-
-    __slots__ = ("allowed", "appointment", "ends", "id", "seats", "spent")
-
-    appointment: Appointment
-
-    def __init__(self, pair_id: str, ends: float, allowed: int) -> None:
-        self.id = pair_id
-        self.ends = ends
-        self.allowed = allowed
-        self.spent = 0
-        self.seats = {side: Seat(self, side) for side in Side}
-        self.seats[Side.HOST].other = self.seats[Side.GUEST]
-        self.seats[Side.GUEST].other = self.seats[Side.HOST]
-
-
 class Pairs:
     """All pairs of one relay.
 
@@ -181,14 +106,13 @@ class Pairs:
         self._keys = keys
         self._wall = wall
         self._random_bytes = random_bytes
-        self._memory = ticket_memory
         self._skew = skew
         self._trusted = trusted
         self._banned = banned
         self._watcher = watcher
         self._pairs: dict[str, Pair] = {}
         self._by_ticket: dict[bytes, Seat] = {}
-        self._ended: OrderedDict[str, float] = OrderedDict()
+        self._ended = EndedPairs(self._now, ticket_memory, settings.ended_pairs)
         self._accounts = Accounts(
             self._now, settings.address_rate, settings.address_burst, 2 * settings.max_pairs, trusted
         )
@@ -273,7 +197,7 @@ class Pairs:
         """End a pair and accept no ticket for it any more, even if nobody has shown one yet."""
         known = self._pairs.get(pair)
         if known is None:
-            self._remember_ended(pair)
+            self._ended.add(pair)
         else:
             self._end(known, Ending.REVOKED)
 
@@ -350,7 +274,7 @@ class Pairs:
         claimed = checked.claims.address
         if claimed and self._banned(claimed):
             raise RefusedError(Refusal.BANNED)
-        if self._has_ended(checked.claims.pair):
+        if checked.claims.pair in self._ended:
             raise RefusedError(Refusal.ENDED)
         return checked
 
@@ -443,7 +367,7 @@ class Pairs:
     def _end(self, pair: Pair, ending: Ending, own: dict[Side, Ending] | None = None) -> None:
         del self._pairs[pair.id]
         pair.appointment.cancel()
-        self._remember_ended(pair.id)
+        self._ended.add(pair.id)
         self.figures.ended += 1
         limit = _ENDING_LIMITS.get(ending)
         if limit is not None:
@@ -462,16 +386,3 @@ class Pairs:
             if own:
                 self._end(pair, Ending.PEER_CLOSED, own)
                 self._metrics.limited(Front.PAIRS, Limit.BANNED)
-
-    def _remember_ended(self, pair: str) -> None:
-        now = self._now()
-        while self._ended and next(iter(self._ended.values())) <= now:
-            self._ended.popitem(last=False)
-        self._ended.pop(pair, None)
-        self._ended[pair] = now + self._memory
-        if len(self._ended) > self.settings.ended_pairs:
-            self._ended.popitem(last=False)
-
-    def _has_ended(self, pair: str) -> bool:
-        until = self._ended.get(pair)
-        return until is not None and self._now() < until

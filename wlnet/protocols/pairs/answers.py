@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from wlnet.protocols.pairs import wire
-from wlnet.relay.pairs import Pairs, Seat
+from wlnet.relay.pair import Seat
+from wlnet.relay.pairs import Pairs
 
 
 def bound_answer(pairs: Pairs, seat: Seat, transaction: bytes, address: str, port: int) -> bytes:

@@ -11,8 +11,9 @@ from wlnet.metrics import Front, Limit, Metrics
 from wlnet.protocols.pairs import wire
 from wlnet.protocols.pairs.answers import bound_answer
 from wlnet.protocols.stun.wire import Endpoint
+from wlnet.relay.pair import Seat
 from wlnet.relay.pair_words import Ending, Refusal, RefusedError
-from wlnet.relay.pairs import Pairs, Seat
+from wlnet.relay.pairs import Pairs
 
 BATCH = 16384
 """Bytes given to the connection at a time. A side has ``pairs.tcp_stall`` seconds to take them."""
