@@ -11,7 +11,6 @@ Play is believed only when both sides report the game's own bytes over the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from typing import Protocol
@@ -20,12 +19,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wlnet.agenda import Agenda, Appointment
-from wlnet.steering.model import PathKind, Side, Technique
-from wlnet.steering.orders import Plan, Skipped, Step
+from wlnet.steering.model import Side
+from wlnet.steering.orders import Skipped
 from wlnet.steering.plan import make_plan
+from wlnet.steering.progress import Numbered, Progress, SentSteps
 from wlnet.steering.rules import PlanOptions
 from wlnet.steering.trace import EndReason, Entry, Event, Outcome, Trace, sentence
 from wlnet.steering.view import PeerView
+
+__all__ = ["Attempt", "AttemptEvents", "Ignored", "Numbered", "Phase", "Result", "Timings"]
 
 
 class Phase(StrEnum):
@@ -81,13 +83,6 @@ class Ignored(StrEnum):
     TOO_MANY = "too many plans were made already"
 
 
-class Numbered(Struct, frozen=True, kw_only=True):
-    """A step as it was sent: numbers are unique within the attempt."""
-
-    number: int
-    step: Step
-
-
 class AttemptEvents(Protocol):
     """What an attempt tells its owner, who may call nothing of it from here."""
 
@@ -101,19 +96,6 @@ class AttemptEvents(Protocol):
 
     def ended(self, attempt: Attempt) -> None:
         """Called once; :attr:`Attempt.outcome` says why."""
-
-
-class _Progress:
-    """What is known of one step."""
-
-    __slots__ = ("carried", "closed", "numbered", "opened", "watch")
-
-    def __init__(self, numbered: Numbered) -> None:
-        self.numbered = numbered
-        self.opened: set[Side] = set()
-        self.carried: set[Side] = set()
-        self.closed = False
-        self.watch: Appointment | None = None
 
 
 class Attempt:
@@ -139,7 +121,6 @@ class Attempt:
         self.outcome: Outcome | None = None
         self.trace = Trace(timings.max_trace)
         self.skipped: tuple[Skipped, ...] = ()
-        self.birthday_tried = False
         self._agenda = agenda
         self._events = events
         self._timings = timings
@@ -147,10 +128,9 @@ class Attempt:
         self._views = {Side.HOST: host, Side.GUEST: guest}
         self._complete: set[Side] = set()
         self._begun = agenda.now()
-        self._steps: dict[int, _Progress] = {}
-        self._known: set[tuple[object, ...]] = set()
+        self._steps = SentSteps(agenda, timings.slack, timings.max_steps, self._too_late)
         self._plans = 0
-        self._best: _Progress | None = None
+        self._best: Progress | None = None
         self._first_at: float | None = None
         self._best_at = 0.0
         self._replanning: Appointment | None = None
@@ -165,6 +145,11 @@ class Attempt:
         self._limit_to(self._timings.connect, EndReason.NO_PATH)
         self._gathered = self._agenda.after(self._timings.gather, self._gathering_over)
         self._plan()
+
+    @property
+    def birthday_tried(self) -> bool:
+        """A birthday step was sent."""
+        return self._steps.birthday_tried
 
     def view(self, side: Side) -> PeerView:
         """What is known of *side*."""
@@ -197,8 +182,7 @@ class Attempt:
         self.phase = Phase.ENDED
         for appointment in (self._limit, self._gathered, self._replanning):
             _cancel(appointment)
-        for progress in self._steps.values():
-            _cancel(progress.watch)
+        self._steps.stop()
         best = self._best
         self.outcome = Outcome(
             reason=reason,
@@ -227,7 +211,7 @@ class Attempt:
             if progress.closed:
                 return Ignored.DUPLICATE
             self._note(Event.FAILED, side, progress.numbered, detail)
-            self._close(progress)
+            progress.close()
         self._raced()
         self._look()
         return None
@@ -243,12 +227,12 @@ class Attempt:
         progress.carried.add(side)
         self._note(Event.CARRIED, side, progress.numbered)
         self._raced()
-        if self._carried_by_both(progress) and self._better(progress):
+        if self._steps.carried_by_both(progress) and progress.better_than(self._best):
             self._settle(progress)
         self._look()
         return None
 
-    def _lost(self, side: Side, progress: _Progress, detail: str) -> Ignored | None:
+    def _lost(self, side: Side, progress: Progress, detail: str) -> Ignored | None:
         if side not in progress.carried:
             return Ignored.DUPLICATE
         progress.carried.discard(side)
@@ -256,14 +240,13 @@ class Attempt:
         if progress is not self._best:
             return None
         # The sides fall back to another path by themselves, if there is one.
-        carrying = [one for one in self._steps.values() if one.carried and self._carried_by_both(one)]
-        self._best = min(carrying, key=_preference, default=None)
+        self._best = self._steps.best_carrying()
         if self._best is None:
             self.phase = Phase.RACING
             self._limit_to(self._timings.connect, EndReason.NO_PATH)
         return None
 
-    def _involved(self, side: Side, number: int) -> _Progress | Ignored:
+    def _involved(self, side: Side, number: int) -> Progress | Ignored:
         if self.phase is Phase.ENDED:
             return Ignored.ENDED
         progress = self._steps.get(number)
@@ -277,17 +260,7 @@ class Attempt:
         if self.phase is Phase.PLANNED:
             self.phase = Phase.RACING
 
-    def _carried_by_both(self, progress: _Progress) -> bool:
-        if progress.numbered.step.kind is not PathKind.RELAYED:
-            return len(progress.carried) == len(Side)
-        # Each side has its own leg to the relay.
-        relayed = [one for one in self._steps.values() if one.numbered.step.kind is PathKind.RELAYED]
-        return set().union(*(one.carried for one in relayed)) == set(Side)
-
-    def _better(self, progress: _Progress) -> bool:
-        return self._best is None or _preference(progress) < _preference(self._best)
-
-    def _settle(self, progress: _Progress) -> None:
+    def _settle(self, progress: Progress) -> None:
         now = self._seconds()
         if self._best is None:
             self._limit_to(self._timings.upgrade, EndReason.CONNECTED)
@@ -304,7 +277,7 @@ class Attempt:
         more = (
             self._replanning is not None
             or len(self._complete) < len(Side)
-            or any(not one.closed and self._better(one) for one in self._steps.values())
+            or any(not one.closed and one.better_than(self._best) for one in self._steps)
         )
         if self._best is not None:
             self.phase = Phase.UPGRADING if more else Phase.SETTLED
@@ -327,7 +300,7 @@ class Attempt:
 
     def _look_again_at_relay(self) -> None:
         """Play over the relay may have begun while candidates were still gathered."""
-        if any(progress.opened for progress in self._steps.values()):
+        if any(progress.opened for progress in self._steps):
             self._raced()
         self._look()
 
@@ -348,7 +321,7 @@ class Attempt:
         options = replace(self._options, birthday_spent=self._options.birthday_spent or self.birthday_tried)
         plan = make_plan(self._views[Side.HOST], self._views[Side.GUEST], options)
         self.skipped = plan.skipped
-        fresh = self._fresh(plan)
+        fresh = self._steps.add(plan)
         self._note(Event.PLANNED, detail=f"{len(fresh)} new steps, {len(plan.skipped)} left out")
         for numbered in fresh:
             self._note(Event.STEP, None, numbered, numbered.step.why)
@@ -365,37 +338,13 @@ class Attempt:
             )
         self._events.planned(self, self._plans, fresh, plan.skipped)
 
-    def _fresh(self, plan: Plan) -> tuple[Numbered, ...]:
-        """The steps of *plan* that were not sent before; each gets a number and a time limit."""
-        fresh: list[Numbered] = []
-        for step in plan.steps:
-            same = (step.technique, step.transport, step.family, *map(_targets(step), Side))
-            if same in self._known or len(self._steps) >= self._timings.max_steps:
-                continue
-            self._known.add(same)
-            self.birthday_tried = self.birthday_tried or step.technique is Technique.BIRTHDAY
-            numbered = Numbered(number=len(self._steps) + 1, step=step)
-            progress = self._steps[numbered.number] = _Progress(numbered)
-            starts = [order.start for side in Side if (order := step.order(side)) is not None]
-            wait = max(starts) + step.deadline + self._timings.slack
-            progress.watch = self._agenda.after(wait, partial(self._too_late, progress))
-            fresh.append(numbered)
-        return tuple(fresh)
-
-    def _too_late(self, progress: _Progress) -> None:
-        progress.watch = None
-        if self.phase is Phase.ENDED or progress.closed:
-            return
+    def _too_late(self, progress: Progress) -> None:
         if not progress.opened:
             self._note(Event.TIMED_OUT, None, progress.numbered)
         elif progress.carried == set(Side):
             return
-        self._close(progress)
+        progress.close()
         self._look()
-
-    def _close(self, progress: _Progress) -> None:
-        progress.closed = True
-        _cancel(progress.watch)
 
     # -- words -----------------------------------------------------------------------------------
 
@@ -412,7 +361,7 @@ class Attempt:
 
     def steps(self) -> tuple[Numbered, ...]:
         """All steps sent so far."""
-        return tuple(progress.numbered for progress in self._steps.values())
+        return tuple(progress.numbered for progress in self._steps)
 
     def _seconds(self) -> float:
         return round(self._agenda.now() - self._begun, 4)
@@ -433,23 +382,6 @@ class Attempt:
                 detail=detail,
             )
         )
-
-
-_KINDS = tuple(PathKind)
-
-
-def _preference(progress: _Progress) -> tuple[int, int]:
-    """Comparable between plans: the kind first, then the place within its own plan."""
-    step = progress.numbered.step
-    return _KINDS.index(step.kind), step.preference
-
-
-def _targets(step: Step) -> Callable[[Side], object]:
-    def of(side: Side) -> object:
-        order = step.order(side)
-        return None if order is None else (order.act, order.targets, order.local_ports)
-
-    return of
 
 
 def _cancel(appointment: Appointment | None) -> None:
