@@ -45,7 +45,7 @@ class Game:
     :ivar relay: the relay that carries it; None while that is not known.
     :ivar host_gone: the host said he left; the relay has not reported the end yet.
     :ivar started: the host said that play begins.
-    :ivar on_end: called once when it is taken off the board.
+    :ivar on_end: called once when it was taken off the board and nobody's list names it any more.
     """
 
     room_id: str
@@ -114,8 +114,6 @@ class GameBoard:
         del self._by_room[game.room_id]
         game.ended = True
         game.stop_timer()
-        if game.on_end is not None:
-            game.on_end()
 
 
 def owner_key(key: str) -> str:

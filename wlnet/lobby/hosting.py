@@ -304,6 +304,8 @@ class Hosting:
             self.end(game)
 
     def _unlist(self, game: Game) -> None:
+        if game.ended:
+            return
         self._hall.board.remove(game)
         if game.host is not None:
             games = self._hosted.get(game.host, [])
@@ -317,6 +319,8 @@ class Hosting:
             if not waiting:
                 del self._ownerless[game.owner_key]
         self._hall.games_changed()
+        if game.on_end is not None:  # last: it may well ask us for something
+            game.on_end()
 
 
 def _game_from(card: RoomCard, room_id: str, relay: str) -> Game:
