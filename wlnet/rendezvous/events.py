@@ -144,6 +144,16 @@ class Verified(Struct, frozen=True, kw_only=True, tag="verified"):
     reached: bool
 
 
+class Wanted(Struct, frozen=True, kw_only=True, tag="wanted"):
+    """The other's network lets out TCP to *port* only: listen there for him, or have it mapped, if you can.
+
+    Tell what came of it as candidates; nothing needs to be said if it cannot be done.
+    """
+
+    attempt: int
+    port: int
+
+
 class Granted(Struct, frozen=True, kw_only=True, tag="granted"):
     """A new ticket for the relay of an attempt."""
 
@@ -176,7 +186,19 @@ class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
     attempt: int = 0
 
 
-Told = Published | Unpublished | Games | Begin | PlanPart | Settled | Verified | Granted | Ended | Refused
+Told = (
+    Published
+    | Unpublished
+    | Games
+    | Begin
+    | PlanPart
+    | Settled
+    | Verified
+    | Wanted
+    | Granted
+    | Ended
+    | Refused
+)
 
 
 class ExchangeInbox(Protocol):

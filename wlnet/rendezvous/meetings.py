@@ -9,7 +9,7 @@ from wlnet.agenda import Agenda
 from wlnet.config import schema
 from wlnet.limits.addresses import address_key
 from wlnet.metrics import Limit
-from wlnet.rendezvous.events import Begin, Ended, PlanPart, Refusal, Settled, StepOrder
+from wlnet.rendezvous.events import Begin, Ended, PlanPart, Refusal, Settled, StepOrder, Wanted
 from wlnet.rendezvous.member import Meeting, Member, PublishedGame, Seat
 from wlnet.rendezvous.permits import Permits
 from wlnet.rendezvous.ports import PairRelays
@@ -159,7 +159,15 @@ class Meetings:
         """Something more is known of *side*; its attempt hears of it unless it has ended."""
         if not meeting.over:
             seat = meeting.seats[side]
-            meeting.attempt.present(side, self._view(seat), complete=seat.claims.complete)
+            view = self._view(seat)
+            meeting.attempt.present(side, view, complete=seat.claims.complete)
+            self._ask_for_port(meeting, other(side), view.only_port)
+
+    def _ask_for_port(self, meeting: Meeting, side: Side, port: int) -> None:
+        seat = meeting.seats[side]
+        if port and not seat.wanted and not meeting.over:
+            seat.wanted = True
+            seat.member.inbox.tell(Wanted(attempt=meeting.number, port=port))
 
     def _view(self, seat: Seat) -> PeerView:
         return seat.member.view(seat.claims, seat.round_trip, birthday=self._settings.birthday)

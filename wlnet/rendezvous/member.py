@@ -82,7 +82,10 @@ class PublishedGame:
 
 @dataclass(slots=True, eq=False)
 class Seat:
-    """One side of a meeting."""
+    """One side of a meeting.
+
+    :ivar wanted: it was asked to be reachable at the only port the other can send to.
+    """
 
     member: Member
     player: Player
@@ -90,6 +93,7 @@ class Seat:
     claims: Claims = field(default_factory=Claims)
     round_trip: float = 0.1
     ready: bool = False
+    wanted: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -24,6 +24,7 @@ from wlnet.rendezvous.events import (
     Told,
     Unpublished,
     Verified,
+    Wanted,
 )
 from wlnet.steering.attempt import Result
 from wlnet.steering.model import Candidate
@@ -153,7 +154,17 @@ class MessageError(Exception):
 
 _said: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 _told: msgspec.json.Decoder[Told] = msgspec.json.Decoder(
-    Published | Unpublished | Games | Begin | PlanPart | Settled | Verified | Granted | Ended | Refused
+    Published
+    | Unpublished
+    | Games
+    | Begin
+    | PlanPart
+    | Settled
+    | Verified
+    | Wanted
+    | Granted
+    | Ended
+    | Refused
 )
 _hello = msgspec.json.Decoder(Hello)
 _encoder = msgspec.json.Encoder()
