@@ -21,6 +21,7 @@ class Front(StrEnum):
     STUN = "stun"
     RENDEZVOUS = "rendezvous"
     PAIRS = "pairs"
+    TLS = "tls"
 
 
 class Limit(StrEnum):

@@ -37,6 +37,7 @@ def find_inconsistencies(config: Config) -> Iterator[Inconsistency]:
         _networks,
         _ports,
         _link,
+        _tls,
         _times,
         _sizes,
         _other,
@@ -164,8 +165,15 @@ def _ports(config: Config) -> Iterator[Inconsistency]:
         ("relay", config.stun.port, "stun.port"),
         ("relay", config.stun.second_port, "stun.second_port"),
         ("lobby", config.link.port, "link.port"),
+        ("lobby", config.tls.lobby_port, "tls.lobby_port"),
+        ("relay", config.tls.pairs_port, "tls.pairs_port"),
     ):
-        unused = (name == "link.port" and both) or (name.startswith("stun.") and not config.stun.enabled)
+        service = name.removeprefix("tls.").removesuffix("_port")
+        unused = (
+            (name == "link.port" and both)
+            or (name.startswith("stun.") and not config.stun.enabled)
+            or (name.startswith("tls.") and not (config.tls.certificate and service in config.tls.services))
+        )
         if port == 0 or role not in config.server.roles or unused:
             continue
         if port in used:
@@ -188,6 +196,14 @@ def _link(config: Config) -> Iterator[Inconsistency]:
             ("link.secret_file", "server.roles"),
             'a process that is only one of lobby and relay needs a secret file ("link.secret")',
         )
+
+
+def _tls(config: Config) -> Iterator[Inconsistency]:
+    for there, missing in (("certificate", "key"), ("key", "certificate")):
+        if getattr(config.tls, there) and not getattr(config.tls, missing):
+            yield Inconsistency(
+                (f"tls.{there}",), f"needs tls.{missing} as well (write the path of that file, or neither)"
+            )
 
 
 def _times(config: Config) -> Iterator[Inconsistency]:

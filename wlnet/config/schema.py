@@ -313,6 +313,10 @@ class Rendezvous(_Section, frozen=True):
         Interval,
         Meta(description="A public address the server could not reach within this time is not used."),
     ] = 3.0
+    probe_again: Annotated[
+        Interval,
+        Meta(description="A public address named again so long after its last test is tested again."),
+    ] = 300.0
     probes: Annotated[Count, Meta(description="Such tests under way at a time.")] = 200
     probes_per_player: Annotated[Count, Meta(description="Such tests of one player under way.")] = 8
     birthday: Annotated[
@@ -341,6 +345,35 @@ class Rendezvous(_Section, frozen=True):
     used_tickets: Annotated[
         AtLeastOne, Meta(description="Tickets for one use remembered at a time; more are refused.")
     ] = 20000
+
+
+class Tls(_Section, frozen=True):
+    """TLS for the lobby and for relayed pairs, on ports of their own; off without a certificate."""
+
+    certificate: Annotated[
+        str,
+        Meta(description="File with the certificate, then those that lead to its root (PEM, fullchain.pem of Let's "
+             "Encrypt); empty: no TLS. Read again when it changes."),
+    ] = ""  # fmt: skip
+    key: Annotated[str, Meta(description="File with its private key (PEM, without a password).")] = ""
+    services: Annotated[
+        tuple[Literal["lobby", "pairs"], ...],
+        Meta(min_length=1, description="What can be reached over TLS: the lobby; relayed pairs and STUN."),
+    ] = ("lobby", "pairs")  # fmt: skip
+    lobby_port: Annotated[
+        Port, Meta(description="TCP port of the lobby over TLS, at lobby.listen; 0 picks a free one.")
+    ] = 7394
+    pairs_port: Annotated[
+        Port,
+        Meta(description="TCP port of relayed pairs and STUN over TLS, at stun.listen; 0 picks a free one. Some networks "
+             "let out nothing but 443."),
+    ] = 443  # fmt: skip
+    handshake_timeout: Annotated[
+        Interval, Meta(description="A connection that is not encrypted by then is closed.")
+    ] = 10.0
+    check_interval: Annotated[
+        Interval, Meta(description="Pause between two looks whether the files have changed.")
+    ] = 5.0
 
 
 class Limits(_Section, frozen=True):
@@ -554,6 +587,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stun: Stun = field(default_factory=Stun)
     pairs: Pairs = field(default_factory=Pairs)
     rendezvous: Rendezvous = field(default_factory=Rendezvous)
+    tls: Tls = field(default_factory=Tls)
     limits: Limits = field(default_factory=Limits)
     database: Database = field(default_factory=Database)
     moderation: Moderation = field(default_factory=Moderation)

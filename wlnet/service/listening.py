@@ -39,7 +39,7 @@ class Bound:
     """One listening socket."""
 
     name: str
-    """Whose it is: ``lobby``, ``relay``, ``link``, ``stun``, ``stun2``."""
+    """Whose it is: ``lobby``, ``relay``, ``link``, ``stun``, ``stun2``, ``lobby-tls``, ``pairs-tls``."""
     proto: str
     host: str
     port: int
@@ -97,22 +97,23 @@ def open_sockets(
     port: int,
     *,
     kinds: Sequence[socket.SocketKind] = (socket.SOCK_STREAM,),
-    port_key: str = "port",
+    port_key: str = "",
 ) -> list[socket.socket]:
     """Listening (UDP: bound), non-blocking sockets; see :func:`listen`. The caller closes them.
 
     :param kinds: with UDP as well, an address gets one socket of each, with one port number.
-    :param port_key: the setting ``<name>.<port_key>`` is named in errors.
+    :param port_key: the setting of the port, named in errors; ``<name>.port`` if not given.
     """
+    setting = _Setting(name, port_key or f"{name}.port")
     last: OSError | None = None
     for _ in range(_FREE_PORT_TRIES if port == 0 else 1):
         try:
-            return _open_all(_Setting(name, port_key), addresses, port, kinds)
+            return _open_all(setting, addresses, port, kinds)
         except OSError as error:  # a free port of one family may be taken in the other
             last = error
             if error.errno != errno.EADDRINUSE:
                 break
-    raise ListenError(f"{name}.{port_key}: no free port could be found: {last.strerror if last else ''}")
+    raise ListenError(f"{setting.port}: no free port could be found: {last.strerror if last else ''}")
 
 
 def report(bound: Iterable[Bound], ready_file: str | None, output: TextIO | None = None) -> None:
@@ -178,11 +179,7 @@ class _Setting:
     """The settings to blame if a socket cannot be opened."""
 
     name: str
-    port_key: str
-
-    @property
-    def port(self) -> str:
-        return f"{self.name}.{self.port_key}"
+    port: str
 
     @property
     def listen(self) -> str:
@@ -279,7 +276,8 @@ def _explained(setting: _Setting, address: str, port: int, error: OSError) -> st
         case errno.EACCES | errno.EPERM:
             return (
                 f"{setting.port}: no permission to listen on {where} "
-                f"(ports below 1024 are for root; change {setting.port})"
+                f"(ports below 1024 are for root: start as root with twistd --uid, let systemd give "
+                f"AmbientCapabilities=CAP_NET_BIND_SERVICE, or change {setting.port})"
             )
         case errno.EADDRNOTAVAIL:
             return f"{setting.listen}: {address} is no address of this machine (change {setting.listen})"

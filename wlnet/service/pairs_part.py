@@ -1,4 +1,4 @@
-"""The pair relay's part of a process: guest of the second STUN port, UDP and TCP."""
+"""The pair relay's part of a process: guest of the second STUN port, UDP and TCP, and of one over TLS."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from wlnet.protocols.pairs import wire
 from wlnet.protocols.pairs.cookies import Cookies
 from wlnet.protocols.pairs.datagrams import DatagramFront
 from wlnet.protocols.pairs.server import PairFactory
+from wlnet.protocols.stun.shell_streams import StreamMux
 from wlnet.relay.pair_words import Ending, Refusal
 from wlnet.relay.pairs import Pairs
 from wlnet.service.shared import Shared
@@ -68,8 +69,14 @@ class PairsPart:
         gate = ConnectionGate(settings.tcp_connections, settings.tcp_connections_per_address, trusted)
         self._factory = PairFactory(self.pairs, gate, shared.agenda, shared.metrics, shared.budget)
         stun.streams[1].register(wire.PREAMBLE, self._factory)
+        self._tls_port = 0
         self._subscription = shared.sanctions.subscribe(self)
         self._observe(gate)
+
+    def serve_tls(self, streams: StreamMux, port: int) -> None:
+        """Take connections of *streams* as well, and tell players its *port*."""
+        streams.register(wire.PREAMBLE, self._factory)
+        self._tls_port = port
 
     def stop(self) -> None:
         """End all pairs with a word about it. The ports are closed by the part they belong to."""
@@ -86,7 +93,7 @@ class PairsPart:
         if not addresses:
             return None
         port = self._stun.datagrams[1].port
-        return RelayPlace(addresses=addresses, udp_port=port, tcp_port=port)
+        return RelayPlace(addresses=addresses, udp_port=port, tcp_port=port, tls_port=self._tls_port)
 
     def keys(self) -> TicketKeys:
         """See :meth:`wlnet.rendezvous.ports.PairRelays.keys`."""

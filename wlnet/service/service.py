@@ -45,6 +45,8 @@ from wlnet.service.shared import Reactor, Shared
 from wlnet.service.stun_part import StunPart
 from wlnet.service.termination import end_well_on_sigterm
 from wlnet.service.ticker import Ticker
+from wlnet.service.tls_part import TlsPart
+from wlnet.tls.shell_certificate import CertificateError
 
 Doors = list[tuple[str, list[socket.socket], Factory[Any]]]
 
@@ -75,6 +77,7 @@ class WlnetService(Service):
         self._relay: RelayRole | None = None
         self.stun: StunPart | None = None
         self.pairs: PairsPart | None = None
+        self._tls: TlsPart | None = None
         self._relays: Relays | None = None
         self._link: LinkClient | None = None
         self._after_start: list[Callable[[], None]] = []
@@ -90,7 +93,7 @@ class WlnetService(Service):
             Path(self.config.server.state_dir).mkdir(parents=True, exist_ok=True)
             raise_open_files_limit(self.config)
             self._build()
-        except (ListenError, SecretError, DatabaseUrlError, OSError, ValueError) as error:
+        except (ListenError, SecretError, CertificateError, DatabaseUrlError, OSError, ValueError) as error:
             for _, sockets, _ in self._doors:
                 for one in sockets:
                     one.close()
@@ -110,6 +113,9 @@ class WlnetService(Service):
 
     def _build(self) -> None:
         roles = self.config.server.roles
+        if self.config.tls.certificate:
+            self._tls = TlsPart(self.shared)
+            self._after_start.append(self._tls.start)
         if "lobby" in roles and "relay" in roles:
             self._build_both()
         elif "lobby" in roles:
@@ -128,6 +134,29 @@ class WlnetService(Service):
             return
         if self.config.pairs.enabled:
             self.pairs = PairsPart(self.shared, self.stun, ticket_secret)
+        if self._tls is not None and "pairs" in self.config.tls.services:
+            self._build_stun_over_tls(self.stun, self._tls)
+
+    def _build_stun_over_tls(self, stun: StunPart, tls: TlsPart) -> None:
+        port = self.config.tls.pairs_port
+        try:
+            sockets = open_sockets("stun", stun.addresses, port, port_key="tls.pairs_port")
+        except ListenError as error:
+            _log.warn('no relayed pairs over TLS: {why}, or tls.services = ["lobby"]', why=error)
+            return
+        streams = stun.more_streams()
+        if self.pairs is not None:
+            self.pairs.serve_tls(streams, sockets[0].getsockname()[1])
+        self._doors.append(("pairs-tls", sockets, tls.wrap(streams)))
+
+    def _lobby_doors(self, lobby: LobbyRole) -> None:
+        config = self.config
+        self._door("lobby", config.lobby.listen, config.lobby.port, lobby.factory)
+        if self._tls is not None and "lobby" in config.tls.services:
+            sockets = open_sockets(
+                "lobby", config.lobby.listen, config.tls.lobby_port, port_key="tls.lobby_port"
+            )
+            self._doors.append(("lobby-tls", sockets, self._tls.wrap(lobby.factory)))
 
     def _build_both(self) -> None:
         settings = self.config.relay
@@ -138,7 +167,7 @@ class WlnetService(Service):
         if self.stun is not None and self._lobby.rendezvous is not None:
             self._lobby.rendezvous.attach(self.stun.datagrams)
         self._relay = RelayRole(self.shared, local)
-        self._door("lobby", self.config.lobby.listen, self.config.lobby.port, self._lobby.factory)
+        self._lobby_doors(self._lobby)
         self._door("relay", settings.listen, settings.port, self._relay.factory)
         local.start(self._relay.relay, self._lobby.lobby.hosting)
 
@@ -160,7 +189,7 @@ class WlnetService(Service):
         self._relays = relays
         self._lobby = LobbyRole(shared, relays)
         server = LinkServer(relays, secret.key, shared.agenda, config, shared.metrics, _nonce)
-        self._door("lobby", config.lobby.listen, config.lobby.port, self._lobby.factory)
+        self._lobby_doors(self._lobby)
         self._door("link", (config.link.listen,), config.link.port, server)
         hosting = self._lobby.lobby.hosting
         self._after_start.append(lambda: relays.start(hosting))
@@ -235,6 +264,8 @@ class WlnetService(Service):
         if self.stun is not None:
             waiting.append(self.stun.stop())
         self._stun_bound.clear()
+        if self._tls is not None:
+            self._tls.stop()
         # The relay before its link, so that the lobby hears that the rooms are closed.
         first = self._relay.stop() if self._relay is not None else succeed(None)
         waiting.append(first.addBoth(lambda _: self._link.stop() if self._link is not None else None))

@@ -20,7 +20,7 @@ from wlnet.service.listening import Bound, ListenError, Listening, adopt, open_s
 from wlnet.service.shared import Shared
 
 NAMES = ("stun", "stun2")
-_KEYS = ("port", "second_port")
+_KEYS = ("stun.port", "stun.second_port")
 _STUN = range(4)
 
 
@@ -30,6 +30,7 @@ class StunPart:
     :raises ListenError: a port or address cannot be used.
     :ivar datagrams: the first and the second UDP port.
     :ivar streams: the first and the second TCP port.
+    :ivar addresses: where all of them listen.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -50,20 +51,30 @@ class StunPart:
             raise
         trusted = TrustedNetworks(limits.trusted_networks)
         self.responder = Responder(self._own_endpoints(), limits, shared.agenda.now, shared.metrics, trusted)
-        gate = ConnectionGate(limits.stun_connections, limits.stun_connections_per_address, trusted)
         udp = [[one for one in group if one.type == socket.SOCK_DGRAM] for group in self._sockets]
         self.datagrams = tuple(DatagramMux(shared.reactor, sockets) for sockets in udp)
-        self.streams = tuple(
-            StreamMux(
-                self.responder, gate, shared.agenda, settings.idle_timeout, shared.metrics, shared.may_log
-            )
-            for _ in NAMES
-        )
+        self._gate = ConnectionGate(limits.stun_connections, limits.stun_connections_per_address, trusted)
+        self.addresses = tuple(addresses)
+        self._muxes: list[StreamMux] = []
+        self.streams = tuple(self.more_streams() for _ in NAMES)
         self._by_port = {mux.port: mux for mux in self.datagrams}
         for mux in self.datagrams:
             mux.register(_STUN, self._received)
         self._listening: list[Listening] = []
-        self._observe(gate)
+        self._observe(self._gate)
+
+    def more_streams(self) -> StreamMux:
+        """For the sockets of one more TCP port, with the limits of the others."""
+        mux = StreamMux(
+            self.responder,
+            self._gate,
+            self._shared.agenda,
+            self._shared.config.stun.idle_timeout,
+            self._shared.metrics,
+            self._shared.may_log,
+        )
+        self._muxes.append(mux)
+        return mux
 
     def start(self) -> list[Bound]:
         """Serve; where."""
@@ -84,7 +95,7 @@ class StunPart:
         for mux in self.datagrams:
             mux.stop()
         waiting = [listening.stop() for listening in self._listening]
-        for streams in self.streams:
+        for streams in self._muxes:
             streams.stop()
         self.close()
         return DeferredList(waiting, consumeErrors=True)  # type: ignore[return-value]
