@@ -129,7 +129,7 @@ class SimStream:
 
     def abort(self) -> None:
         if not self._over:
-            if self._open:
+            if self._open or self.handler is None:
                 self._transmit(Segment(Kind.RST))
             self._shut()
 

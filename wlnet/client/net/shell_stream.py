@@ -20,7 +20,7 @@ _READ = 65536
 _WRITE = 262144
 """Bytes offered to the system at once."""
 
-_LINGER = 5.0
+_LINGER = 3.0
 """Seconds without progress a stream that was closed may still take."""
 
 _STARTED = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR, 10035}  # WSAEWOULDBLOCK
