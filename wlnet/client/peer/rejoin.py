@@ -1,0 +1,81 @@
+"""When a guest asks the rendezvous for a new attempt. Pure arithmetic on times."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from wlnet.client.peer.options import RejoinTimes
+
+
+class Footing(Enum):
+    """What carries the game."""
+
+    NOTHING = "nothing"
+    RELAYED = "relayed"
+    DIRECT = "direct"
+    """Any path without the relay."""
+
+
+class Rejoin:
+    """Says when to ask.
+
+    :param begun: the first attempt began.
+    """
+
+    def __init__(self, times: RejoinTimes, begun: float) -> None:
+        self._times = times
+        self._footing = Footing.NOTHING
+        self._wish_at: float | None = None
+        self._tries = 0
+        self._tried_at = begun
+        self.possible = True
+
+    @property
+    def footing(self) -> Footing:
+        """What carries the game."""
+        return self._footing
+
+    def stands(self, footing: Footing, now: float) -> None:
+        """The game is carried by that now.
+
+        Who had a path of his own and has it no more wants it back; who came no further than the relay
+        stays with it, since all that could be tried was tried.
+        """
+        former, self._footing = self._footing, footing
+        if footing is Footing.DIRECT:
+            self._wish_at = None
+        elif footing is not former and (former is Footing.DIRECT or footing is Footing.NOTHING):
+            self._wish(now + self._times.patience)
+        elif footing is Footing.RELAYED and former is Footing.NOTHING and self._tries == 0:
+            self._wish_at = None
+
+    def network_changed(self, now: float) -> None:
+        """Our addresses are others now; a path of its own that still works is left alone."""
+        if self._footing is not Footing.DIRECT:
+            self._wish(now)
+
+    def failed(self, now: float) -> None:
+        """The attempt came to nothing."""
+        if self._footing is Footing.NOTHING:
+            self._wish(now)
+
+    def asked(self, now: float) -> None:
+        """A new attempt was asked for."""
+        if now - self._tried_at >= self._times.calm:
+            self._tries = 0
+        self._tries += 1
+        self._tried_at = now
+        # If it brings nothing either, the next one comes by itself.
+        self._wish_at = None
+        if self._footing is Footing.NOTHING:
+            self._wish(now + self._times.patience)
+
+    def _wish(self, at: float) -> None:
+        self._wish_at = at if self._wish_at is None else min(self._wish_at, at)
+
+    def due_at(self) -> float | None:
+        """When to ask; None: there is no reason to."""
+        if self._wish_at is None or not self.possible:
+            return None
+        wait = self._times.waits[min(self._tries, len(self._times.waits) - 1)]
+        return max(self._wish_at, self._tried_at + wait)
