@@ -2,7 +2,7 @@
 
 There is one implementation of sockets (non-blocking, :mod:`wlnet.client.net.shell_sockets`) on two event
 loops, and a simulated one for tests. Callbacks never run inside the call that asked for them, so callers need
-not expect to be re-entered; after ``close`` nothing is called any more.
+not expect to be re-entered. A closed socket or listener and an aborted stream call nothing any more.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Stream(Protocol):
         """Send what waits, then say that nothing more comes (FIN)."""
 
     def close(self) -> None:
-        """Send what waits, then close both ways."""
+        """Send what waits, then close both ways; once that is done ``closed`` is said, and nothing else."""
 
     def abort(self) -> None:
         """Close at once, with RST if the system can; nothing is called any more."""
