@@ -28,7 +28,8 @@ class Member:
     :ivar reached_at: our address his connection arrived at.
     :ivar seen: where servers of ours saw him.
     :ivar standing: what he is whoever asks; what he tells of one attempt is added to it.
-    :ivar verdicts: which of his public addresses could be reached; None: being tested.
+    :ivar verdicts: which of his public addresses could be reached; None: being tested for the first time.
+    :ivar tested: when the last test of each began, the oldest first.
     """
 
     player: Player
@@ -40,6 +41,7 @@ class Member:
     present: bool = True
     standing: Claims = field(default_factory=Claims)
     verdicts: dict[Place, bool | None] = field(default_factory=dict)
+    tested: dict[Place, float] = field(default_factory=dict)
     meetings: dict[int, Meeting] = field(default_factory=dict)
     games: dict[str, PublishedGame] = field(default_factory=dict)
 

@@ -36,6 +36,8 @@ class Vetting:
         count: Callable[[Limit], None],
         refresh: Callable[[Member], None],
     ) -> None:
+        self._agenda = agenda
+        self._again = settings.probe_again
         self._relays = relays
         self._count = count
         self._refresh = refresh
@@ -66,22 +68,44 @@ class Vetting:
         return replace(claims, candidates=tuple(kept)), problem
 
     def test(self, member: Member, claims: Claims) -> None:
-        """Have those candidates tested that may be reachable, if we saw him at their addresses."""
+        """Have those candidates tested that may be reachable, if we saw him at their addresses.
+
+        One that was tested long ago is tested again: port mappings vanish, and come back. What the last test
+        came to holds meanwhile.
+        """
         for candidate in claims.candidates:
             place = place_of(candidate)
-            if candidate.kind not in _TESTED or place in member.verdicts:
+            if candidate.kind not in _TESTED or not self._due(member, place):
                 continue
             if not any(parse_address(candidate.address) == parse_address(one) for one in member.seen):
                 continue
-            if len(member.verdicts) >= MAX_VERDICTS or not self.probes.begin(member, place):
+            if not self._has_room(member, place) or not self.probes.begin(member, place):
                 self._count(Limit.PROBES)
                 continue
             member.verdicts.setdefault(place, None)
+            member.tested.pop(place, None)
+            member.tested[place] = self._agenda.now()
+
+    def _due(self, member: Member, place: Place) -> bool:
+        tested = member.tested.get(place)
+        return tested is None or self._agenda.now() >= tested + self._again
+
+    def _has_room(self, member: Member, place: Place) -> bool:
+        """For one more verdict; the oldest makes room if it would not hold much longer anyway."""
+        if place in member.verdicts or len(member.verdicts) < MAX_VERDICTS:
+            return True
+        oldest = next(iter(member.tested))
+        if not self._due(member, oldest):
+            return False
+        del member.tested[oldest], member.verdicts[oldest]
+        return True
 
     def _probed(self, member: Member, place: Place, reached: bool) -> None:
-        member.verdicts[place] = reached
+        before = member.verdicts.get(place)
+        if place in member.verdicts:
+            member.verdicts[place] = reached
         member.inbox.tell(
             Verified(transport=place.transport, address=place.address, port=place.port, reached=reached)
         )
-        if reached:
+        if reached is not bool(before):
             self._refresh(member)
