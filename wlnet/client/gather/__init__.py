@@ -1,0 +1,1 @@
+"""Finds out about our network, and makes the sockets of an attempt: docs/protocols/gather.md."""
