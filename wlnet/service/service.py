@@ -18,15 +18,19 @@ from twisted.python.failure import Failure
 from wlnet import __version__
 from wlnet.accounts.errors import DatabaseUrlError
 from wlnet.config.schema import Config
+from wlnet.limits.addresses import TrustedNetworks
 from wlnet.limits.buckets import KeyedBuckets
 from wlnet.link.addresses import RelayPlace
+from wlnet.link.linked_pairs import LinkedPairs
 from wlnet.link.local import LocalRelay
 from wlnet.link.messages import Hello
+from wlnet.link.pair_end import PairEnd
 from wlnet.link.relay_end import RelayEnd
 from wlnet.link.relays import Relays
 from wlnet.link.secret import LinkSecret, SecretError, lobby_secret, relay_secret
 from wlnet.link.server import LinkClient, LinkServer
 from wlnet.link.shell_own_address import own_address
+from wlnet.protocols.stun.shell_streams import StreamMux
 from wlnet.service.advice import start_advice
 from wlnet.service.figures import FigureLine
 from wlnet.service.listening import (
@@ -39,8 +43,9 @@ from wlnet.service.listening import (
     report,
 )
 from wlnet.service.lobby_role import LobbyRole
-from wlnet.service.pairs_part import PairsPart
+from wlnet.service.pairs_part import PairsPart, keys_now
 from wlnet.service.relay_role import RelayRole
+from wlnet.service.rendezvous_part import pass_on_observations
 from wlnet.service.shared import Reactor, Shared
 from wlnet.service.stun_part import StunPart
 from wlnet.service.termination import end_well_on_sigterm
@@ -78,6 +83,7 @@ class WlnetService(Service):
         self.stun: StunPart | None = None
         self.pairs: PairsPart | None = None
         self._tls: TlsPart | None = None
+        self._tls_streams: StreamMux | None = None
         self._relays: Relays | None = None
         self._link: LinkClient | None = None
         self._after_start: list[Callable[[], None]] = []
@@ -147,6 +153,7 @@ class WlnetService(Service):
         streams = stun.more_streams()
         if self.pairs is not None:
             self.pairs.serve_tls(streams, sockets[0].getsockname()[1])
+        self._tls_streams = streams
         self._doors.append(("pairs-tls", sockets, tls.wrap(streams)))
 
     def _lobby_doors(self, lobby: LobbyRole) -> None:
@@ -157,6 +164,8 @@ class WlnetService(Service):
                 "lobby", config.lobby.listen, config.tls.lobby_port, port_key="tls.lobby_port"
             )
             self._doors.append(("lobby-tls", sockets, self._tls.wrap(lobby.factory)))
+            if self._tls_streams is not None:  # for networks that let out this one port only
+                self._tls_streams.give_rest_to(lobby.factory)
 
     def _build_both(self) -> None:
         settings = self.config.relay
@@ -176,6 +185,7 @@ class WlnetService(Service):
         secret = lobby_secret(self._secret_path(), lambda: secrets.token_urlsafe(32))
         self._warn_about(secret)
         lines = KeyedBuckets(shared.agenda.now, config.limits.log_rate, config.limits.log_burst)
+        pairs = LinkedPairs(lambda: keys_now(shared, secret.key), own_address, config.pairs.ended_pairs)
         relays = Relays(
             shared.agenda,
             config.link,
@@ -185,9 +195,12 @@ class WlnetService(Service):
             shared.metrics,
             Logger(namespace="wlnet.link"),
             lines,
+            pairs,
         )
         self._relays = relays
-        self._lobby = LobbyRole(shared, relays)
+        self._lobby = LobbyRole(shared, relays, pairs)
+        if self._lobby.rendezvous is not None:
+            pairs.observer = self._lobby.rendezvous.observe
         server = LinkServer(relays, secret.key, shared.agenda, config, shared.metrics, _nonce)
         self._lobby_doors(self._lobby)
         self._door("link", (config.link.listen,), config.link.port, server)
@@ -201,7 +214,7 @@ class WlnetService(Service):
         self._build_stun(secret.key)
         journal = Logger(namespace="wlnet.link")
         instance = secrets.token_hex(8)
-        end = RelayEnd(lambda: self._hello(instance), shared.sanctions, journal)
+        end = RelayEnd(lambda: self._hello(instance), shared.sanctions, journal, self._pair_end(secret.key))
         self._relay = RelayRole(shared, end)
         self._door("relay", config.relay.listen, config.relay.port, self._relay.factory)
         end.start(self._relay.relay)
@@ -293,7 +306,25 @@ class WlnetService(Service):
             own=tuple(address for family in (4, 6) if (address := own_address(family)) is not None),
             port=port,
             capacity=settings.max_games,
+            pairs=self.pairs.ports if self.pairs is not None else None,
         )
+
+    def _pair_end(self, secret: bytes) -> PairEnd:
+        config, shared, part = self.config, self.shared, self.pairs
+        end = PairEnd(
+            config.link,
+            config.rendezvous,
+            shared.agenda,
+            shared.metrics,
+            lambda: keys_now(shared, secret),
+            shared.wall,
+            TrustedNetworks(config.limits.trusted_networks),
+            part.pairs if part is not None else None,
+            lambda: len(part.pairs) if part is not None else 0,
+        )
+        if self.stun is not None:
+            pass_on_observations(self.stun.datagrams, end)
+        return end
 
     def _secret_path(self) -> Path:
         return Path(self.config.server.state_dir) / self.config.link.secret_file

@@ -14,7 +14,7 @@ import pytest
 from tests.support.certificates import NAME, Authority, put
 from tests.support.server_process import ServerProcess
 from tests.support.stun import request
-from tests.support.wire_client import LobbyClient, wait_for
+from tests.support.wire_client import LobbyClient, pack, wait_for
 from wlnet.protocols.exchange.messages import Join, Publish, decode_told, encode
 from wlnet.protocols.pairs import wire
 from wlnet.protocols.stun.wire import decode
@@ -63,8 +63,10 @@ def server(start: Start) -> ServerProcess:
 class TlsPlayer(LobbyClient):
     """A player who checks the certificate."""
 
-    def __init__(self, server: ServerProcess, context: ssl.SSLContext, name: str = NAME) -> None:
-        super().__init__("127.0.0.1", server.port("lobby-tls"))
+    def __init__(
+        self, server: ServerProcess, context: ssl.SSLContext, name: str = NAME, door: str = "lobby-tls"
+    ) -> None:
+        super().__init__("127.0.0.1", server.port(door))
         try:
             self.socket = context.wrap_socket(self.socket, server_hostname=name)
         except BaseException:
@@ -233,6 +235,22 @@ def test_a_new_certificate_without_restart(start: Start, authority: Authority) -
         wait_for(renewed, 5.0, "the new certificate")
         old.send("CHAT", "still here", "")
         assert old.until("CHAT")[-1] == ("CHAT", "old", "still here", "public")
+
+
+def test_the_lobby_is_at_the_port_of_the_pairs_too(server: ServerProcess, authority: Authority) -> None:
+    """Networks that let out nothing but 443 need all of it there."""
+    with TlsPlayer(server, authority.client(), door="pairs-tls") as player, server.lobby() as other:
+        player.log_in("narrow")
+        other.log_in("wide")
+        player.send("CHAT", "out at last", "")
+        assert ("CHAT", "narrow", "out at last", "public") in other.until("CHAT")
+    with TlsPlayer(server, authority.client(), door="pairs-tls") as slow:
+        for octet in pack("LOGIN", "6", "slow", "1.1", "false", "secret"):
+            slow.send_raw(bytes([octet]))
+        assert slow.next()[:2] == ("LOGIN", "slow")
+    with TlsPlayer(server, authority.client(), door="pairs-tls") as stranger:
+        stranger.send_raw(b"GET / HTTP/1.1\r\n\r\n")
+        assert stranger.last_words() == [("ERROR", "GARBAGE_RECEIVED", "PACKET_TOO_LONG")]
 
 
 def test_stun_over_tls(server: ServerProcess, authority: Authority) -> None:

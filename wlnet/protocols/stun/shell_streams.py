@@ -21,6 +21,9 @@ from wlnet.protocols.stun.wire import Endpoint, StunError
 LONGEST = 2048
 """Bytes of a message."""
 
+_TYPE = 2
+"""Bytes of a message's type, its first ones."""
+
 _REFUSALS = {
     Refused.CONNECTIONS: Limit.CONNECTIONS,
     Refused.CONNECTIONS_PER_ADDRESS: Limit.CONNECTIONS_PER_ADDRESS,
@@ -53,6 +56,7 @@ class StreamMux(ServerFactory):
         self.idle_timeout = idle_timeout
         self.gate = gate
         self.others: dict[bytes, IProtocolFactory] = {}
+        self.rest: IProtocolFactory | None = None
         self._metrics = metrics
         self._may_log = may_log
         self._connections: set[_Connection] = set()
@@ -69,6 +73,13 @@ class StreamMux(ServerFactory):
         ):
             raise ValueError("this beginning is not free")
         self.others[beginning] = factory
+
+    def give_rest_to(self, factory: IProtocolFactory) -> None:
+        """Give whatever is neither a STUN request nor registered to protocols of *factory*.
+
+        Theirs must never begin with the type of a Binding request (00 01), nor with 00 00.
+        """
+        self.rest = factory
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A connection for *addr*; None (Twisted closes it) if there are too many."""
@@ -156,7 +167,13 @@ class _Connection(Protocol):
 
     def _decide(self) -> bool:
         """Whether this is known to be STUN."""
-        if self._buffer[0] < 4:
+        if self._mux.rest is None:
+            stun = self._buffer[0] < 4
+        elif len(self._buffer) < _TYPE:
+            return False
+        else:
+            stun = self._buffer[0] == 0 and self._buffer[1] < 2
+        if stun:
             self._decided = True
             return True
         for beginning, factory in self._mux.others.items():
@@ -165,7 +182,10 @@ class _Connection(Protocol):
                 return False
             if beginning.startswith(self._buffer):
                 return False
-        self._close(Limit.MALFORMED)
+        if self._mux.rest is not None:
+            self._give_to(self._mux.rest)
+        else:
+            self._close(Limit.MALFORMED)
         return False
 
     def _give_to(self, factory: IProtocolFactory) -> None:
