@@ -553,6 +553,15 @@ class Link(_Section, frozen=True):
     max_pending: Annotated[
         Count, Meta(description="Rooms one relay is asked to open at a time; more are refused at once.")
     ] = 500
+    observation_rate: Annotated[
+        Rate,
+        Meta(description="Tickets one IPv4 address or IPv6 /64 may show at a relay's STUN ports; more are not passed on "
+             "to the lobby."),
+    ] = 10.0  # fmt: skip
+    observation_burst: Annotated[AtLeastOne, Meta(description="Such tickets at once.")] = 60
+    max_observations: Annotated[
+        Count, Meta(description="Such tickets the lobby has not judged yet; more are dropped.")
+    ] = 500
     queue_limit: Annotated[
         Size, Meta(description="A link with more than this waiting to be read by the other end is dropped; the relay "
                    "dials again.")

@@ -25,11 +25,16 @@ MAX_LISTED = 1_000_000
 MAX_LATE = 10_000
 """Changes that may overtake one list."""
 
+MAX_REVOKED = 1000
+"""Pairs one message may revoke."""
+
 _T = TypeVar("_T")
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 RoomId = Annotated[str, Meta(min_length=1, max_length=128)]
 Number = Annotated[int, Meta(ge=0, le=2**53)]
+PortNumber = Annotated[int, Meta(ge=0, le=65535)]
+PairId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Literals = Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=64)]
 
 
@@ -44,11 +49,24 @@ class Alive(_Message, frozen=True, tag="alive"):
 # From the relay.
 
 
+class PairPorts(Struct, frozen=True, kw_only=True):
+    """Where a relay of pairs listens; a port of 0 is not there.
+
+    ``listen`` is ``stun.listen``; ``capacity`` is the number of pairs it carries.
+    """
+
+    listen: Literals
+    udp: PortNumber
+    tcp: PortNumber
+    tls: PortNumber = 0
+    capacity: Number
+
+
 class Hello(_Message, frozen=True, tag="hello"):
     """The relay introduces itself; its first message.
 
     ``instance`` is drawn at random when the relay process starts. ``public``, ``listen`` and ``own`` are
-    explained in :class:`wlnet.link.addresses.RelayPlace`.
+    explained in :class:`wlnet.link.addresses.RelayPlace`. Without ``pairs`` it carries no pairs.
     """
 
     name: Name
@@ -56,8 +74,9 @@ class Hello(_Message, frozen=True, tag="hello"):
     public: Literals
     listen: Literals
     own: Literals
-    port: Annotated[int, Meta(ge=0, le=65535)]
+    port: PortNumber
     capacity: Number
+    pairs: PairPorts | None = None
 
 
 class Rooms(_Message, frozen=True, tag="rooms"):
@@ -84,6 +103,20 @@ class Opened(_Message, frozen=True, tag="opened"):
 
     request: Number
     ok: bool
+
+
+class PairLoad(_Message, frozen=True, tag="pair_load"):
+    """So many pairs are carried now."""
+
+    pairs: Number
+
+
+class Observe(_Message, frozen=True, tag="observe"):
+    """A player's ticket came from ``address`` (an IP literal); answered by :class:`Observed`."""
+
+    request: Number
+    ticket: Annotated[str, Meta(max_length=600)]
+    address: Annotated[str, Meta(max_length=64)]
 
 
 # From the lobby.
@@ -155,7 +188,20 @@ class Lifted(_Message, frozen=True, tag="lifted"):
     sanction: Sanction
 
 
-FromRelay = Hello | Rooms | RoomHosted | RoomClosed | Opened | Alive
+class RevokePairs(_Message, frozen=True, tag="revoke_pairs"):
+    """End these pairs and accept no ticket for them any more."""
+
+    pairs: Annotated[tuple[PairId, ...], Meta(max_length=MAX_REVOKED)]
+
+
+class Observed(_Message, frozen=True, tag="observed"):
+    """The answer to :class:`Observe`: whether the ticket was worth something."""
+
+    request: Number
+    ok: bool
+
+
+FromRelay = Hello | Rooms | RoomHosted | RoomClosed | Opened | PairLoad | Observe | Alive
 FromLobby = (
     Welcome
     | Refused
@@ -166,6 +212,8 @@ FromLobby = (
     | Sanctions
     | Imposed
     | Lifted
+    | RevokePairs
+    | Observed
     | Alive
 )
 Message = FromRelay | FromLobby

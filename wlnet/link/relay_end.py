@@ -17,10 +17,12 @@ from wlnet.link.messages import (
     Imposed,
     Lifted,
     MessageError,
+    Observed,
     Opened,
     OpenRoom,
     RefusalReason,
     Refused,
+    RevokePairs,
     RoomClosed,
     RoomHosted,
     UpdateCard,
@@ -28,6 +30,7 @@ from wlnet.link.messages import (
     room_parts,
 )
 from wlnet.link.messages import Sanctions as SanctionsPart
+from wlnet.link.pair_end import PairEnd
 from wlnet.moderation.sanctions import Sanction, Sanctions
 from wlnet.relay.control import RelayControl
 
@@ -39,13 +42,21 @@ class RelayEnd:
     memory here: the list of rooms sent after each connect says it.
 
     :param hello: makes the first message of each connection.
+    :param pairs: what it has to do with pairs, if anything.
     :param sanctions: kept the same as the lobby's; the last known ones stay in force without a link.
     """
 
-    def __init__(self, hello: Callable[[], Hello], sanctions: Sanctions, journal: Journal) -> None:
+    def __init__(
+        self,
+        hello: Callable[[], Hello],
+        sanctions: Sanctions,
+        journal: Journal,
+        pairs: PairEnd | None = None,
+    ) -> None:
         self.hello = hello
         self.sanctions = sanctions
         self.journal = journal
+        self.pairs = pairs
         self.control: RelayControl | None = None
         self.link: LobbyLink | None = None
 
@@ -111,6 +122,8 @@ class LobbyLink:
             control.close_room(message.room_id)
         elif isinstance(message, DropFromRoom):
             control.drop_from_room(message.game, message.address)
+        elif isinstance(message, RevokePairs | Observed):
+            self._about_pairs(message)
         else:
             raise MessageError("not here")
 
@@ -118,6 +131,8 @@ class LobbyLink:
         """See :class:`wlnet.link.channel.ChannelUser`."""
         if self._end.link is self:
             self._end.link = None
+            if self._end.pairs is not None:
+                self._end.pairs.lost()
         self._listed = []
         self._late = []
         self._over(ending, self._refusal)
@@ -129,10 +144,20 @@ class LobbyLink:
         elif isinstance(message, Welcome) and self._end.link is None and self._end.control is not None:
             self._end.link = self
             self._welcomed()
+            if self._end.pairs is not None:
+                self._end.pairs.linked(self.channel.send)
             # From now on every change is told; the lobby puts those that overtake the list after it.
             self.channel.send_stream(room_parts(self._end.control.rooms()))
         else:
             raise MessageError("the answer to the hello comes first")
+
+    def _about_pairs(self, message: RevokePairs | Observed) -> None:
+        if self._end.pairs is None:
+            raise MessageError("there are no pairs here")
+        if isinstance(message, RevokePairs):
+            self._end.pairs.revoke(message.pairs)
+        else:
+            self._end.pairs.observed(message.request, message.ok)
 
     def _sanction(self, message: SanctionsPart | Imposed | Lifted) -> None:
         if not isinstance(message, SanctionsPart):

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from wlnet.agenda import Agenda, Appointment
 from wlnet.config.schema import Link
-from wlnet.link.addresses import RelayPlace, same_machine
+from wlnet.link.addresses import same_machine
 from wlnet.link.channel import Channel, Ending
 from wlnet.link.journal import Journal
+from wlnet.link.linked_pairs import LinkedPairs
 from wlnet.link.messages import (
     MAX_LATE,
     MAX_LISTED,
@@ -17,7 +18,10 @@ from wlnet.link.messages import (
     FromRelay,
     Hello,
     MessageError,
+    Observe,
+    Observed,
     Opened,
+    PairLoad,
     RefusalReason,
     Refused,
     RoomClosed,
@@ -43,6 +47,7 @@ class Registry(Protocol):
     settings: Link
     journal: Journal
     sanctions: Sanctions
+    pairs: LinkedPairs
 
     def add(self, link: Connection) -> None:
         """A connection has come; nothing about it is known yet."""
@@ -115,6 +120,11 @@ class RelayLink:
             self._listen(relay, message)
         elif isinstance(message, Opened):
             self._relays.opened(relay, message.request, message.ok)
+        elif isinstance(message, PairLoad):
+            self._relays.pairs.loaded(relay, message.pairs)
+        elif isinstance(message, Observe):
+            ok = self._relays.pairs.observer(message.ticket, message.address)
+            self.channel.send(Observed(request=message.request, ok=ok))
         elif isinstance(message, RoomHosted | RoomClosed):
             if relay.found:
                 self._happened(relay, message)
@@ -146,10 +156,10 @@ class RelayLink:
             self.channel.end(Ending.REFUSED)
             return
         self._relay = answer
-        answer.place = RelayPlace(public=hello.public, listen=hello.listen, own=hello.own)
-        answer.capacity = hello.capacity
+        answer.introduced(hello, self)
         self._introduced()
         self.channel.send(Welcome())
+        self.channel.send_stream(self._relays.pairs.linked(answer))
         self.channel.send_stream(sanction_parts(self._relays.sanctions.active()))
 
     def _listen(self, relay: RelayRecord, part: Rooms) -> None:

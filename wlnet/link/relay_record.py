@@ -10,7 +10,7 @@ from msgspec import Struct
 from wlnet.agenda import Appointment
 from wlnet.link.addresses import OwnAddress, RelayPlace, told_addresses, told_addresses_elsewhere
 from wlnet.link.channel import Ending
-from wlnet.link.messages import FromLobby
+from wlnet.link.messages import FromLobby, Hello, PairPorts
 
 
 class Connection(Protocol):
@@ -46,6 +46,8 @@ class RelayRecord:
     :ivar found: its list of rooms has arrived on that connection.
     :ivar rooms: ids of its rooms as far as known.
     :ivar unwanted: rooms to be closed when it is back.
+    :ivar pairs: where it carries pairs, as it said last; None: nowhere.
+    :ivar pair_load: pairs it carries: those it told of, and those given to it since.
     """
 
     def __init__(self, name: str) -> None:
@@ -55,6 +57,10 @@ class RelayRecord:
         self.found = False
         self.place = RelayPlace()
         self.capacity = 0
+        self.pairs: PairPorts | None = None
+        self.pair_load = 0
+        self._peer = ""
+        self._near = False
         self.rooms: set[str] = set()
         self.unwanted: set[str] = set()
         self.pending: dict[int, Pending] = {}
@@ -65,10 +71,29 @@ class RelayRecord:
         """Rooms it has or is asked to open."""
         return len(self.rooms) + len(self.pending)
 
+    def introduced(self, hello: Hello, link: Connection) -> None:
+        """It has said what it is, on *link*."""
+        self.place = RelayPlace(public=hello.public, listen=hello.listen, own=hello.own)
+        self.capacity = hello.capacity
+        self.pairs = hello.pairs
+        self.pair_load = 0
+        self._peer = link.peer
+        self._near = link.same_machine
+
     def addresses(self, reached_at: str, own: OwnAddress) -> tuple[str, ...]:
         """What a player is told who reached the lobby at *reached_at*; empty without a link."""
         if self.link is None:
             return ()
-        if self.link.same_machine:
-            return told_addresses(self.place, reached_at, own)
-        return told_addresses_elsewhere(self.place, reached_at, self.link.peer)
+        return self._told(self.place, reached_at, own)
+
+    def pair_addresses(self, reached_at: str, own: OwnAddress) -> tuple[str, ...]:
+        """The same for pairs, and while the link is down as well: pairs do not need it."""
+        if self.pairs is None:
+            return ()
+        place = RelayPlace(public=self.place.public, listen=self.pairs.listen, own=self.place.own)
+        return self._told(place, reached_at, own)
+
+    def _told(self, place: RelayPlace, reached_at: str, own: OwnAddress) -> tuple[str, ...]:
+        if self._near:
+            return told_addresses(place, reached_at, own)
+        return told_addresses_elsewhere(place, reached_at, self._peer)

@@ -12,6 +12,7 @@ from wlnet.link.addresses import OwnAddress
 from wlnet.link.cards import card_text, report
 from wlnet.link.channel import Ending
 from wlnet.link.journal import Journal
+from wlnet.link.linked_pairs import LinkedPairs
 from wlnet.link.messages import (
     CloseRoom,
     DropFromRoom,
@@ -52,16 +53,18 @@ class Relays:
     :param own: finds this machine's address of a family, for relays on this machine.
     :param sanctions: what the relays are told about who may not come in.
     :param log_lines: a bucket an address, for lines about links that failed.
+    :param pairs: told which relays there are.
     """
 
     def __init__(
         self, agenda: Agenda, settings: Link, grace: float, own: OwnAddress, sanctions: Sanctions,
-        metrics: Metrics, journal: Journal, log_lines: KeyedBuckets,
+        metrics: Metrics, journal: Journal, log_lines: KeyedBuckets, pairs: LinkedPairs,
     ) -> None:  # fmt: skip
         self.agenda = agenda
         self.settings = settings
         self.journal = journal
         self.sanctions = sanctions
+        self.pairs = pairs
         self._grace = grace
         self._own = own
         self._metrics = metrics
@@ -310,6 +313,7 @@ class Relays:
         """A relay stays away."""
         for room_id in tuple(relay.rooms):
             self._forget_room(relay, room_id)
+        self.pairs.forget(relay)
         if self._relays.get(relay.name) is relay and (
             not relay.unwanted or len(self._relays) >= self.settings.max_relays
         ):

@@ -47,6 +47,13 @@ class RelayControl(Protocol):
         """All rooms."""
 
 
+class PairControl(Protocol):
+    """What may be asked of a relay of pairs."""
+
+    def revoke(self, pair: str) -> None:
+        """End a pair at once and accept no ticket for it any more, even if nobody has shown one yet."""
+
+
 class RelayObserver(Protocol):
     """What a relay tells."""
 

@@ -125,6 +125,7 @@ class Meetings:
     def _meet(self, published: PublishedGame, guest: Member) -> Meeting:
         settings, host = self._settings, published.host
         number = next(self._numbers)
+        pair = self._random_bytes(16).hex()
         seats = {
             Side.HOST: Seat(member=host, player=host.player, address=host.player.address),
             Side.GUEST: Seat(member=guest, player=guest.player, address=guest.player.address),
@@ -137,7 +138,7 @@ class Meetings:
                 gather=settings.gather_time, connect=settings.connect_time, upgrade=settings.upgrade_time
             ),
             PlanOptions(
-                relay=self._relays.place(guest.reached_at),
+                relay=self._relays.place(guest.reached_at, pair),
                 birthday_spent=_names(host, guest) in self._birthdays,
             ),
             host=self._view(seats[Side.HOST]),
@@ -146,7 +147,7 @@ class Meetings:
         meeting = self._meetings[number] = Meeting(
             number=number,
             game=published,
-            pair=self._random_bytes(16).hex(),
+            pair=pair,
             seats=seats,
             attempt=attempt,
             begun=self._agenda.now(),

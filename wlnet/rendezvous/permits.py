@@ -79,7 +79,7 @@ class Permits:
     def for_relay(self, meeting: Meeting, side: Side) -> RelayGrant | None:
         """Permission for one side of a meeting; None: there is no relay of pairs."""
         seat = meeting.seats[side]
-        place = self._relays.place(seat.member.reached_at)
+        place = self._relays.place(seat.member.reached_at, meeting.pair)
         if place is None:
             return None
         expires = int(self._wall() + self._settings.ticket_lifetime)

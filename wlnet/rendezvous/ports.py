@@ -13,8 +13,11 @@ from wlnet.tickets.ticket import RelayPair
 class PairRelays(Protocol):
     """The relay of pairs, wherever it runs. What it knows of a pair it has from the tickets shown to it."""
 
-    def place(self, reached_at: str) -> RelayPlace | None:
-        """Where players find it whose lobby connection arrived at *reached_at*; None: there is none now."""
+    def place(self, reached_at: str, pair: str = "") -> RelayPlace | None:
+        """Where players find it whose lobby connection arrived at *reached_at*; None: there is none now.
+
+        :param pair: of several relays the same is named for both sides of it, for as long as it is there.
+        """
 
     def keys(self) -> TicketKeys:
         """The keys its tickets are signed with now."""
@@ -35,7 +38,7 @@ class NoRelays:
     def __init__(self, keys: TicketKeys) -> None:
         self._keys = keys
 
-    def place(self, reached_at: str) -> RelayPlace | None:  # noqa: ARG002
+    def place(self, reached_at: str, pair: str = "") -> RelayPlace | None:  # noqa: ARG002
         """Nowhere."""
         return None
 

@@ -11,6 +11,7 @@ from wlnet.limits.addresses import TrustedNetworks
 from wlnet.limits.gate import ConnectionGate
 from wlnet.link.addresses import RelayPlace as Listens
 from wlnet.link.addresses import told_addresses
+from wlnet.link.messages import PairPorts
 from wlnet.link.shell_own_address import own_address
 from wlnet.moderation.sanctions import Sanction, Target
 from wlnet.protocols.pairs import wire
@@ -83,21 +84,33 @@ class PairsPart:
         self._subscription()
         self.pairs.stop()
 
+    @property
+    def ports(self) -> PairPorts:
+        """Where it listens."""
+        config, port = self._shared.config, self._stun.datagrams[1].port
+        return PairPorts(
+            listen=config.stun.listen,
+            udp=port,
+            tcp=port,
+            tls=self._tls_port,
+            capacity=config.pairs.max_pairs,
+        )
+
     # -- for the rendezvous (PairRelays) ---------------------------------------------------------
 
-    def place(self, reached_at: str) -> RelayPlace | None:
+    def place(self, reached_at: str, pair: str = "") -> RelayPlace | None:  # noqa: ARG002  there is one
         """See :meth:`wlnet.rendezvous.ports.PairRelays.place`."""
         config = self._shared.config
         listens = Listens(public=config.relay.public_addresses, listen=config.stun.listen)
         addresses = told_addresses(listens, reached_at, own_address)
         if not addresses:
             return None
-        port = self._stun.datagrams[1].port
-        return RelayPlace(addresses=addresses, udp_port=port, tcp_port=port, tls_port=self._tls_port)
+        ports = self.ports
+        return RelayPlace(addresses=addresses, udp_port=ports.udp, tcp_port=ports.tcp, tls_port=ports.tls)
 
     def keys(self) -> TicketKeys:
         """See :meth:`wlnet.rendezvous.ports.PairRelays.keys`."""
-        return keys_at(self._secret, self._shared.wall(), KEY_PERIOD)
+        return keys_now(self._shared, self._secret)
 
     def quotas(self, pair: str, side: Side, address: str) -> RelayPair:
         """See :meth:`wlnet.rendezvous.ports.PairRelays.quotas`; the settings here are the quotas."""
@@ -169,6 +182,11 @@ class PairsPart:
             ("strangers", "Messages of no side bound there"),
         ):
             observe(f"wlnet_pairs_{name}", text, _read(front, name))
+
+
+def keys_now(shared: Shared, secret: bytes) -> TicketKeys:
+    """The keys in force, the same in all processes that share *secret*."""
+    return keys_at(secret, shared.wall(), KEY_PERIOD)
 
 
 def _read(owner: object, name: str) -> Callable[[], float]:

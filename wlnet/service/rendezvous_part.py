@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
+from wlnet.link.pair_end import PairEnd
 from wlnet.lobby.lobby import Lobby
 from wlnet.protocols.exchange import observation
 from wlnet.protocols.exchange.session import exchanges
@@ -15,6 +16,7 @@ from wlnet.rendezvous.ports import NoRelays, PairRelays
 from wlnet.rendezvous.shell_reach import Reach
 from wlnet.service.shared import Shared, new_room_id
 from wlnet.tickets.keys import MIN_KEY, TicketKeys
+from wlnet.tickets.ticket import TicketError, from_text
 
 
 class RendezvousPart:
@@ -46,6 +48,14 @@ class RendezvousPart:
             "wlnet_meetings", "Pairs of a guest and a host known", lambda: self.desk.meetings
         )
 
+    def observe(self, ticket: str, address: str) -> bool:
+        """A relay elsewhere got this ticket (as text) from *address*: whether it was worth something."""
+        try:
+            self.desk.observed(from_text(ticket), address)
+        except (TicketError, ValueError):
+            return False
+        return True
+
     def attach(self, ports: Iterable[DatagramMux]) -> None:
         """Take observation packets on these UDP ports of this process."""
         for port in ports:
@@ -61,3 +71,16 @@ class RendezvousPart:
         """End what is under way; paths that carry games go on."""
         self.desk.stop()
         self._reach.stop()
+
+
+def pass_on_observations(ports: Iterable[DatagramMux], end: PairEnd) -> None:
+    """Take observation packets on these UDP ports for the lobby at the other end of the link."""
+    for port in ports:
+
+        def observed(data: bytes, source: Endpoint, local: Endpoint, port: DatagramMux = port) -> None:
+            def answer(serial: bytes) -> bool:
+                return port.send(bytes([observation.ANSWER]) + serial, source, local)
+
+            end.observe(data[1:], source.host, answer)
+
+        port.register([observation.REQUEST], observed)

@@ -11,12 +11,15 @@ from twisted.internet.task import Clock
 from wlnet.agenda import Agenda
 from wlnet.config.schema import Link
 from wlnet.limits.buckets import KeyedBuckets
+from wlnet.link.linked_pairs import LinkedPairs
 from wlnet.link.relays import Relays
 from wlnet.lobby.ports import RoomCard, RoomReport
 from wlnet.metrics import Metrics
 from wlnet.moderation.sanctions import Sanctions
 from wlnet.relay.control import RelayObserver, RoomInfo
+from wlnet.tickets.keys import TicketKeys
 
+KEYS = TicketKeys(b"k" * 32)
 SECRET = b"0123456789abcdef0123456789abcdef0123456789a"
 
 
@@ -152,6 +155,15 @@ def sanctions(clock: Clock | None = None, max_entries: int = 100_000) -> Sanctio
     return Sanctions(wall, lambda: f"s{next(numbers)}", max_entries)
 
 
+def own(family: int) -> str:
+    """This machine's addresses."""
+    return {4: "198.51.100.4", 6: "2001:db8::4"}[family]
+
+
+def linked_pairs(memory: int = 100) -> LinkedPairs:
+    return LinkedPairs(lambda: KEYS, own, memory)
+
+
 def relays(
     agenda: Agenda,
     settings: Link,
@@ -160,14 +172,16 @@ def relays(
     metrics: Metrics | None = None,
     journal: FakeJournal | None = None,
     grace: float = 30.0,
+    pairs: LinkedPairs | None = None,
 ) -> Relays:
     return Relays(
         agenda=agenda,
         settings=settings,
         grace=grace,
-        own=lambda family: {4: "198.51.100.4", 6: "2001:db8::4"}[family],
+        own=own,
         sanctions=sanctions() if bans is None else bans,
         metrics=metrics or Metrics(),
         journal=journal or FakeJournal(),
         log_lines=KeyedBuckets(agenda.now, 1.0, 30.0),
+        pairs=pairs or linked_pairs(),
     )

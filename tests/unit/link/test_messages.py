@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.link.fakes import sanctions
 from wlnet.link.messages import (
@@ -16,6 +17,8 @@ from wlnet.link.messages import (
     MessageError,
     Opened,
     OpenRoom,
+    PairPorts,
+    RevokePairs,
     RoomHosted,
     UnsendableError,
     UpdateCard,
@@ -56,8 +59,14 @@ def test_as_documented() -> None:
     )
     assert json.loads(encode(hello)) == {
         "type": "hello", "name": "n", "instance": "i" * 16, "public": ["203.0.113.1"], "listen": ["0.0.0.0"],
-        "own": [], "port": 1, "capacity": 2,
+        "own": [], "port": 1, "capacity": 2, "pairs": None,
     }  # fmt: skip
+    ports = PairPorts(listen=("::",), udp=3479, tcp=3479, tls=443, capacity=9)
+    assert json.loads(encode(replace(hello, pairs=ports)))["pairs"] == {
+        "listen": ["::"], "udp": 3479, "tcp": 3479, "tls": 443, "capacity": 9,
+    }  # fmt: skip
+    revoke = RevokePairs(pairs=("0123456789abcdef" * 2,))
+    assert json.loads(encode(revoke)) == {"type": "revoke_pairs", "pairs": ["0123456789abcdef" * 2]}
 
 
 def test_fields_of_later_versions_are_skipped() -> None:
@@ -71,7 +80,8 @@ def test_fields_of_later_versions_are_skipped() -> None:
         b"", b"\xff", b"null", b"[]", b"{}", b'{"type":"opened"}', b'{"type":"nonsense"}',
         b'{"type":"close_room","room_id":""}', b'{"type":"close_room","room_id":5}',
         b'{"type":"close_room","room_id":"' + b"x" * 129 + b'"}', b"[" * 100_000,
-        b'{"type":"close_room","room_id":"\xff"}',
+        b'{"type":"close_room","room_id":"\xff"}', b'{"type":"revoke_pairs","pairs":["short"]}',
+        b'{"type":"revoke_pairs","pairs":[' + b",".join([b'"' + b"0" * 32 + b'"'] * 1001) + b"]}",
     ],
 )  # fmt: skip
 def test_what_is_no_message(payload: bytes) -> None:

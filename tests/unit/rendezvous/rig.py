@@ -35,7 +35,7 @@ class Relays:
         self.there = True
         self.revoked: list[str] = []
 
-    def place(self, reached_at: str) -> RelayPlace | None:
+    def place(self, reached_at: str, pair: str = "") -> RelayPlace | None:
         return PLACE if self.there else None
 
     def keys(self) -> TicketKeys:
