@@ -219,7 +219,7 @@ class Gathering:
         self._drop("complete")
         self._say()
         if not self._surveyor.survey.complete:
-            self._cancel_wait = self._surveyor.when_known(self._catch_up)
+            self._cancel_wait = self._surveyor.when_known(self._catch_up, over=True)
 
     def _catch_up(self) -> None:
         """The survey is over late: where something came back after all, measure as well."""

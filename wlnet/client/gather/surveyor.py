@@ -67,9 +67,7 @@ class Surveyor:
         """What is known by now."""
         now = self._network.now()
         blocked = {line for line, one in self._findings.items() if one.behaviour.mapping is Mapping.BLOCKED}
-        blocked |= {
-            line for line, one in self._running.items() if not one.heard and now - one.begun >= limits.SILENCE
-        }
+        blocked |= {line for line, one in self._running.items() if _is_silent(one, now)}
         seen = dict.fromkeys([self.address] if self.address else [])
         seen |= dict.fromkeys(
             one.candidate.address for one in self._findings.values() if one.candidate is not None
@@ -156,13 +154,15 @@ class Surveyor:
         if self._wanted and not self._holds and not self._closed:
             self._survey()
 
-    def when_known(self, call: Callable[[], None]) -> Callable[[], None]:
-        """Call it once the survey under way is over, perhaps at once; the result cancels that."""
-        wait = _Wait(call)
-        if self._running:
-            self._waiting.append(wait)
-        else:
-            self._network.call_later(0.0, wait.happen)
+    def when_known(self, call: Callable[[], None], *, over: bool = False) -> Callable[[], None]:
+        """Call it, not within this call, once all that is still under way is silence.
+
+        :param over: wait until even that is over.
+        :returns: cancels it.
+        """
+        wait = _Wait(call, over=over)
+        self._waiting.append(wait)
+        self._network.call_later(0.0, self._tell)
         return wait.cancel
 
     # -- surveying -----------------------------------------------------------------------------------
@@ -188,6 +188,7 @@ class Surveyor:
                 if wanted:
                     self._discover(transport, family, server)
         self._observe()
+        self._network.call_later(limits.SILENCE + 0.01, self._tell)
         self._tell()
 
     def _discover(self, transport: Transport, family: Family, server: Endpoint) -> None:
@@ -230,11 +231,14 @@ class Surveyor:
         self._observation = Observation(self._network, self._servers.values(), tickets)
 
     def _tell(self) -> None:
-        if self._running:
-            return
+        now = self._network.now()
+        known = all(_is_silent(one, now) for one in self._running.values())
         waiting, self._waiting = self._waiting, []
         for wait in waiting:
-            wait.happen()
+            if known and not (wait.over and self._running):
+                wait.happen()
+            else:
+                self._waiting.append(wait)
 
     def _stop(self) -> None:
         for discovery in self._running.values():
@@ -276,10 +280,11 @@ class Surveyor:
 
 
 class _Wait:
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "over")
 
-    def __init__(self, call: Callable[[], None]) -> None:
+    def __init__(self, call: Callable[[], None], *, over: bool) -> None:
         self._call: Callable[[], None] | None = call
+        self.over = over
 
     def happen(self) -> None:
         call, self._call = self._call, None
@@ -288,6 +293,11 @@ class _Wait:
 
     def cancel(self) -> None:
         self._call = None
+
+
+def _is_silent(discovery: _Discovery, now: float) -> bool:
+    """Nothing came back so far, and a while has passed."""
+    return not discovery.heard and now - discovery.begun >= limits.SILENCE
 
 
 def _is_address(text: str) -> bool:
