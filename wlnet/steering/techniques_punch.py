@@ -7,7 +7,11 @@ repeated except after a reset; counted ports depend on the order of flows.
 
 from __future__ import annotations
 
-from wlnet.steering.model import Allocation, Candidate, Mapping, Side
+import dataclasses
+
+from msgspec.structs import replace
+
+from wlnet.steering.model import Allocation, Candidate, Mapping, Side, Transport
 from wlnet.steering.orders import Act, Order, SocketRule, Target
 from wlnet.steering.rules import Draft, Pairing, Verdict, other
 from wlnet.steering.techniques_open import exit_problem
@@ -94,8 +98,13 @@ def prediction(pairing: Pairing) -> Verdict:
             return f"The {side}'s next port cannot be told from the last one."
     if all(is_easy(pairing.behaviour(side)) for side in Side):
         return "Both outer ports are known; nothing has to be predicted."
-    targets = {side: _likely(pairing, side, ends[side]) for side in Side}
+    spent = _counted_by_udp(pairing)
+    targets = {side: _likely(pairing, side, ends[side], spent[side]) for side in Side}
     orders = {side: _order(pairing, side, ends[side], targets[other(side)]) for side in Side}
+    if any(spent.values()):
+        # Both would be off by what the other transport opens meanwhile, each in the same direction.
+        later = pairing.options.punch_deadline
+        orders = {side: replace(order, start=round(order.start + later, 4)) for side, order in orders.items()}
     return Draft(
         host=orders[Side.HOST],
         guest=orders[Side.GUEST],
@@ -199,21 +208,46 @@ def _target(end: Candidate) -> Target:
     return Target(end.address, end.port)
 
 
-def _counted(pairing: Pairing, side: Side, end: Candidate) -> list[Target]:
-    """The ports *side*'s NAT will use next, nearest first."""
+def _counted_by_udp(pairing: Pairing) -> dict[Side, int]:
+    """How many ports each side's NAT has counted on before TCP's turn, if both NATs count and UDP goes first.
+
+    One counter for both transports is told from their last ports lying close together.
+    """
+    spent = dict.fromkeys(Side, 0)
+    farthest = pairing.options.farthest_step
+    udp = dataclasses.replace(pairing, transport=Transport.UDP)
+    if not pairing.tcp or not all(counts_up(pairing.behaviour(side), farthest) for side in Side):
+        return spent
+    if not isinstance(prediction(udp), Draft):
+        return spent
+    for side in Side:
+        step = pairing.behaviour(side).step
+        ends = [one.peer(side).reflexive(one.transport, one.family) for one in (udp, pairing)]
+        last = [end.port for end in ends if end is not None]
+        between = (last[0] - last[-1]) // step
+        if udp.behaviour(side).step == step and abs(between) <= farthest:
+            spent[side] = pairing.options.predicted_udp + max(0, between)
+    return spent
+
+
+def _counted(pairing: Pairing, side: Side, end: Candidate, spent: int) -> list[Target]:
+    """The ports *side*'s NAT will use next, nearest first, leaving out so many."""
     count = pairing.options.predicted_tcp if pairing.tcp else pairing.options.predicted_udp
     step = pairing.behaviour(side).step
-    ports = [end.port + step * number for number in range(1, count + 1)]
+    ports = [end.port + step * number for number in range(spent + 1, spent + count + 1)]
     return [Target(end.address, port) for port in ports if _LOWEST_SPRAYED <= port <= 65535]
 
 
-def _likely(pairing: Pairing, side: Side, end: Candidate) -> list[Target]:
-    """Where *side*'s next packets come from: the known port, the counted ones, or the local one."""
+def _likely(pairing: Pairing, side: Side, end: Candidate, spent: int = 0) -> list[Target]:
+    """Where *side*'s next packets come from: the known port, the counted ones, or the local one.
+
+    :param spent: counted ports that will be gone by then.
+    """
     behaviour = pairing.behaviour(side)
     if is_easy(behaviour):
         return [_target(end)]
     if counts_up(behaviour, pairing.options.farthest_step):
-        return _counted(pairing, side, end)
+        return _counted(pairing, side, end, spent)
     return [Target(end.address, _bound(end))]
 
 

@@ -145,16 +145,57 @@ def test_what_opens_one_sided_never_uses_the_socket_kept_for_punching() -> None:
     assert (reflexive.socket, reflexive.local_ports) == (SocketRule.FRESH, ())
 
 
-@pytest.mark.parametrize(("transport", "count"), [(UDP, 16), (TCP, 8)])
-def test_prediction_follows_the_measured_step_in_the_same_order_on_both_sides(
-    transport: Transport, count: int
-) -> None:
-    plan = make_plan(peer("sym-seq"), peer("sym-seq"), OPTIONS)
+def ports(plan: Plan, transport: Transport) -> tuple[list[int], float]:
+    """What both sides predict of each other, and when they begin at the earliest."""
     predicted = step(plan, Technique.PREDICTION, transport)
-    for side in Side:
-        order = predicted.order(side)
-        assert order is not None
-        assert [target.port for target in order.targets] == [51000 + n for n in range(1, count + 1)]
+    assert predicted.host is not None
+    assert predicted.guest is not None
+    found = [[target.port for target in order.targets] for order in (predicted.host, predicted.guest)]
+    assert found[0] == found[1]
+    return found[0], min(predicted.host.start, predicted.guest.start)
+
+
+def test_prediction_follows_the_measured_step_in_the_same_order_on_both_sides() -> None:
+    plan = make_plan(peer("sym-seq"), peer("sym-seq"), OPTIONS)
+    assert ports(plan, UDP)[0] == [51000 + n for n in range(1, 17)]
+
+
+def moved(view: PeerView, transport: Transport, by: int) -> PeerView:
+    """Its outer ports of that transport are others."""
+    return replace(
+        view,
+        candidates=tuple(
+            replace(one, port=one.port + by) if one.transport is transport and one.port == 51000 else one
+            for one in view.candidates
+        ),
+    )
+
+
+@pytest.mark.parametrize(("ahead", "first"), [(0, 17), (1, 18), (-1, 17)])
+def test_two_nats_that_count_both_transports_together_are_tried_by_udp_first(ahead: int, first: int) -> None:
+    """TCP predicts what comes after the ports UDP will have used; *ahead* is how far UDP's last port was."""
+    host, guest = (moved(peer("sym-seq"), UDP, ahead) for _ in Side)
+    plan = make_plan(host, guest, OPTIONS)
+    assert ports(plan, UDP)[1] < 1
+    predicted, start = ports(plan, TCP)
+    assert predicted == [51000 + n for n in range(first, first + 8)]
+    assert start == pytest.approx(5.05)
+
+
+def test_nats_that_count_each_transport_for_itself_are_tried_at_once() -> None:
+    host, guest = (moved(peer("sym-seq"), UDP, 3000) for _ in Side)
+    predicted, start = ports(make_plan(host, guest, OPTIONS), TCP)
+    assert (predicted[0], start < 1) == (51001, True)
+
+
+def test_tcp_is_predicted_at_once_where_there_is_no_udp_or_only_one_counts() -> None:
+    without = make_plan(peer("sym-seq"), replace(peer("sym-seq"), udp=False), OPTIONS)
+    predicted, start = ports(without, TCP)
+    assert predicted == [51000 + n for n in range(1, 9)]
+    assert start < 1
+    one = step(make_plan(peer("sym-seq"), peer("port-restricted"), OPTIONS), Technique.PREDICTION, TCP)
+    assert one.guest is not None
+    assert (one.guest.targets[0].port, one.guest.start < 1) == (51001, True)
 
 
 def test_steps_of_two_and_downwards_and_too_wide() -> None:
