@@ -88,7 +88,7 @@ class Outcome:
 
 
 class Stage:
-    """Where cells are played: a town, a server, and a folder for what is kept of failed ones."""
+    """Where cells are played: a town, a server, and a folder for what is kept of it all."""
 
     def __init__(
         self, town: Town, server: ServerProcess, folder: Path, authority: Path | None = None
@@ -139,13 +139,13 @@ class _Play:
             with self._host(hosted.port) as host:
                 if not host.wait_for(lambda: host.find("published"), _START):
                     self._problem("the game was not published")
+                    host.stop()
                     self._keep(host)
                     return
                 with self._join() as join:
                     self._joined(hosted, host, join)
-                    if self.outcome.problems:
-                        self._keep(host, join)
                     self._end(host, join)
+                    self._keep(host, join)
         finally:
             hosted.close()
 
@@ -267,7 +267,7 @@ class _Play:
                 self._problem(f"the {name}'s program ended with {status}")
 
     def _keep(self, *processes: PeerProcess) -> None:
-        """What is needed to find out why."""
+        """Everything needed to find out why."""
         parts = [f"{self.cell}\n", *(f"problem: {problem}\n" for problem in self.outcome.problems)]
         for process in processes:
             parts.append(f"\n=== wlnet {' '.join(process.words)}\n")
@@ -278,7 +278,7 @@ class _Play:
         lines = self.stage.server.log.splitlines()
         parts.append("\n=== server\n")
         parts += [f"{line}\n" for line in lines if self.game in line]
-        (self.folder / "diagnosis.txt").write_text("".join(parts))
+        (self.folder / "report.txt").write_text("".join(parts))
 
 
 def _until(condition: Any, limit: float) -> bool:
