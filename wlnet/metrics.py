@@ -64,6 +64,7 @@ class Limit(StrEnum):
     CANDIDATES = "candidates"
     STALE = "stale"
     TICKETS = "tickets"
+    FORGED_SOURCE = "forged_source"
     BAD_TICKET = "bad_ticket"
     USED_TICKET = "used_ticket"
     PAIRS = "pairs"

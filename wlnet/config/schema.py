@@ -343,8 +343,13 @@ class Rendezvous(_Section, frozen=True):
         ),
     ] = 30.0
     used_tickets: Annotated[
-        AtLeastOne, Meta(description="Tickets for one use remembered at a time; more are refused.")
+        AtLeastOne,
+        Meta(description="Used tickets a relay process remembers at a time; more are refused."),
     ] = 20000
+    used_tickets_per_player: Annotated[
+        AtLeastOne,
+        Meta(description="Used tickets of one player the lobby remembers at a time; more are refused."),
+    ] = 64
 
 
 class Tls(_Section, frozen=True):

@@ -26,9 +26,11 @@ from wlnet.rendezvous.vetting import Vetting
 from wlnet.steering.attempt import Ignored, Result
 from wlnet.steering.statistics import Statistics
 from wlnet.steering.trace import EndReason
-from wlnet.tickets.ticket import TicketError, TicketProblem
+from wlnet.tickets.ticket import TicketError
 
 __all__ = ["Desk", "Refusing"]
+
+MEMBER_ID_SIZE = 16
 
 
 class Desk:
@@ -55,6 +57,8 @@ class Desk:
         self._agenda: Agenda = lobby.agenda
         self._metrics = metrics
         self._members: dict[Player, Member] = {}
+        self._by_id: dict[str, Member] = {}
+        self._random_bytes = random_bytes
         self._permits = Permits(relays, settings, wall, random_bytes)
         self._publishing = Publishing(lobby.hosting, new_game_id, self._game_ended)
         self._meetings = Meetings(
@@ -84,12 +88,20 @@ class Desk:
         former = self._members.get(player)
         if former is not None:
             self.leave(former)
-        member = self._members[player] = new_member(player, inbox, reached_at, self._new_bucket)
+        member = self._members[player] = new_member(
+            player,
+            inbox,
+            reached_at,
+            self._new_bucket,
+            member_id=self._random_bytes(MEMBER_ID_SIZE).hex(),
+            used=self._permits.memory(),
+        )
+        self._by_id[member.id] = member
         return member
 
     def observe_tickets(self, member: Member) -> tuple[str, ...]:
         """Tickets *member* shows in packets to our UDP ports, so that we learn where else he is."""
-        return self._permits.for_observation(member.player.session)
+        return self._permits.for_observation(member)
 
     def observed(self, ticket: bytes, address: str) -> bytes:
         """A packet with *ticket* came from *address*: that is where its player is, too.
@@ -98,14 +110,12 @@ class Desk:
         :raises TicketError: the ticket is worth nothing, or its player is gone.
         """
         try:
-            checked = self._permits.observation(ticket)
-            member = self._of_session(checked.subject)
-            if member is None:
-                raise TicketError(TicketProblem.CLAIMS)
+            member, checked = self._permits.observation(ticket, self._by_id.get)
         except TicketError:
             self._count(Limit.TICKETS)
             raise
-        if member.saw(str(parse_address(address))):
+        seen = str(parse_address(address))
+        if self._vetting.credible(member, seen) and member.saw(seen):
             self._refresh(member)
         return checked.serial
 
@@ -114,6 +124,7 @@ class Desk:
         if not member.present:
             return
         member.present = False
+        self._by_id.pop(member.id, None)
         if self._members.get(member.player) is member:
             del self._members[member.player]
         self._vetting.probes.forget(member)
@@ -265,18 +276,14 @@ class Desk:
     def _count(self, limit: Limit) -> None:
         self._metrics.limited(Front.RENDEZVOUS, limit)
 
-    def _of_session(self, session: str) -> Member | None:
-        return next(
-            (member for member in self._members.values() if member.player.session[:40] == session), None
-        )
-
     def _refresh(self, member: Member) -> None:
         """Something new is known of *member*: all his attempts hear of it."""
         self._vetting.test(member, member.standing)
         for meeting in list(member.meetings.values()):
-            side = meeting.side_of(member)
-            self._vetting.test(member, meeting.seats[side].claims)
-            self._meetings.present(meeting, side)
+            if not meeting.over:
+                side = meeting.side_of(member)
+                self._vetting.test(member, meeting.seats[side].claims)
+                self._meetings.present(meeting, side)
 
 
 def _hit(sanction: Sanction, seat: Seat) -> bool:

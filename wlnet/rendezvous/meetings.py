@@ -135,7 +135,10 @@ class Meetings:
             self._agenda,
             self,
             Timings(
-                gather=settings.gather_time, connect=settings.connect_time, upgrade=settings.upgrade_time
+                gather=settings.gather_time,
+                connect=settings.connect_time,
+                upgrade=settings.upgrade_time,
+                longest=3 * (settings.connect_time + settings.upgrade_time),
             ),
             PlanOptions(
                 relay=self._relays.place(guest.reached_at, pair),

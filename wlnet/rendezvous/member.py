@@ -15,6 +15,7 @@ from wlnet.rendezvous.probes import Place
 from wlnet.steering.attempt import Attempt
 from wlnet.steering.model import Candidate, Side
 from wlnet.steering.view import PeerView, same_address
+from wlnet.tickets.used import UsedTickets
 
 MAX_SEEN = 4
 """Addresses kept of one player, the one of the lobby connection first."""
@@ -25,6 +26,8 @@ MAX_VERDICTS = 32
 class Member:
     """A player who speaks the exchange.
 
+    :ivar id: unguessable, and never given again, not even by the next process.
+    :ivar used: his tickets that were used.
     :ivar reached_at: our address his connection arrived at.
     :ivar seen: where servers of ours saw him.
     :ivar standing: what he is whoever asks; what he tells of one attempt is added to it.
@@ -32,6 +35,8 @@ class Member:
     :ivar tested: when the last test of each began, the oldest first.
     """
 
+    id: str
+    used: UsedTickets
     player: Player
     inbox: ExchangeInbox
     reached_at: str
@@ -129,6 +134,9 @@ def new_member(
     inbox: ExchangeInbox,
     reached_at: str,
     new_bucket: Callable[[], TokenBucket],
+    *,
+    member_id: str,
+    used: UsedTickets,
 ) -> Member:
     """A member as he comes in; his lobby connection shows one address.
 
@@ -136,6 +144,8 @@ def new_member(
     """
     seen = [str(parse_address(player.address))] if is_address(player.address) else []
     return Member(
+        id=member_id,
+        used=used,
         player=player,
         inbox=inbox,
         reached_at=reached_at,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from wlnet.config import schema
 from wlnet.rendezvous.claims import is_address
 from wlnet.rendezvous.events import RelayGrant
-from wlnet.rendezvous.member import Meeting
+from wlnet.rendezvous.member import Meeting, Member
 from wlnet.rendezvous.ports import PairRelays
 from wlnet.steering.model import Side
 from wlnet.tickets.ticket import (
@@ -26,7 +26,7 @@ OBSERVE = "observe"
 """Purpose of the tickets with which a player shows us where he comes from."""
 OBSERVE_TICKETS = 4
 _SUBJECT = 40
-"""Characters of a name or session in a ticket."""
+"""Characters of a name in a ticket."""
 
 
 class Permits:
@@ -46,17 +46,20 @@ class Permits:
         self._settings = settings
         self._wall = wall
         self._random_bytes = random_bytes
-        self._used = UsedTickets(settings.used_tickets, settings.clock_skew)
 
-    def for_observation(self, session: str) -> tuple[str, ...]:
-        """Tickets of one use each for the player of that session."""
+    def memory(self) -> UsedTickets:
+        """To remember the used tickets of one member: nobody can use up the room of others."""
+        return UsedTickets(self._settings.used_tickets_per_player, self._settings.clock_skew)
+
+    def for_observation(self, member: Member) -> tuple[str, ...]:
+        """Tickets of one use each for *member*."""
         expires = self._wall() + self._settings.ticket_lifetime
         return tuple(
             to_text(
                 mint(
                     self._relays.keys(),
                     Rendezvous(purpose=OBSERVE),
-                    subject=session[:_SUBJECT],
+                    subject=member.id,
                     expires=expires,
                     serial=self._random_bytes(SERIAL_SIZE),
                 )
@@ -64,17 +67,23 @@ class Permits:
             for _ in range(OBSERVE_TICKETS)
         )
 
-    def observation(self, ticket: bytes) -> Ticket[Rendezvous]:
-        """Check such a ticket and use it up; its subject is the session.
+    def observation(
+        self, ticket: bytes, find: Callable[[str], Member | None]
+    ) -> tuple[Member, Ticket[Rendezvous]]:
+        """Check such a ticket and use it up; whose it is.
 
-        :raises TicketError: it is worth nothing.
+        :param find: gives the member of that id, if he is there.
+        :raises TicketError: it is worth nothing, or its holder is gone.
         """
         now = self._wall()
         checked = verify(self._relays.keys(), Rendezvous, ticket, now=now, skew=self._settings.clock_skew)
         if checked.claims.purpose != OBSERVE:
             raise TicketError(TicketProblem.SCOPE)
-        self._used.use(checked, now)
-        return checked
+        member = find(checked.subject)
+        if member is None:
+            raise TicketError(TicketProblem.CLAIMS)
+        member.used.use(checked, now)
+        return member, checked
 
     def for_relay(self, meeting: Meeting, side: Side) -> RelayGrant | None:
         """Permission for one side of a meeting; None: there is no relay of pairs."""

@@ -10,7 +10,7 @@ from wlnet.agenda import Agenda
 from wlnet.config import schema
 from wlnet.limits.addresses import parse_address
 from wlnet.metrics import Limit
-from wlnet.rendezvous.claims import Claims, absurdity, cleaned, is_address
+from wlnet.rendezvous.claims import Claims, absurdity, cleaned, is_address, is_credible
 from wlnet.rendezvous.events import Verified
 from wlnet.rendezvous.member import MAX_VERDICTS, Member, place_of
 from wlnet.rendezvous.ports import PairRelays, ReachPort
@@ -53,9 +53,7 @@ class Vetting:
 
     def sound(self, member: Member, claims: Claims) -> tuple[Claims, str | None]:
         """*claims* without candidates nobody is to be sent to, and a sentence about the first of those."""
-        place = self._relays.place(member.reached_at)
-        own = [*(place.addresses if place is not None else ()), member.reached_at]
-        own = [one for one in own if is_address(one)]
+        own = self._own(member)
         problem: str | None = None
         kept = []
         for candidate in claims.candidates:
@@ -66,6 +64,19 @@ class Vetting:
                 self._count(Limit.CANDIDATES)
                 problem = problem or f"{candidate.address} port {candidate.port} {why}."
         return replace(claims, candidates=tuple(kept)), problem
+
+    def credible(self, member: Member, address: str) -> bool:
+        """Whether a datagram of *member* can have come from *address*; counted if not."""
+        if is_credible(address, member.player.address, self._own(member)):
+            return True
+        self._count(Limit.FORGED_SOURCE)
+        return False
+
+    def _own(self, member: Member) -> list[str]:
+        """Addresses of our servers, as far as *member* deals with them."""
+        place = self._relays.place(member.reached_at)
+        own = [*(place.addresses if place is not None else ()), member.reached_at]
+        return [one for one in own if is_address(one)]
 
     def test(self, member: Member, claims: Claims) -> None:
         """Have those candidates tested that may be reachable, if we saw him at their addresses.

@@ -9,6 +9,7 @@ from wlnet.link.pair_end import PairEnd
 from wlnet.lobby.lobby import Lobby
 from wlnet.protocols.exchange import observation
 from wlnet.protocols.exchange.session import exchanges
+from wlnet.protocols.exchange.shell_journal import LogJournal
 from wlnet.protocols.stun.shell_datagrams import DatagramMux
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.rendezvous.desk import Desk
@@ -42,7 +43,8 @@ class RendezvousPart:
             random_bytes=secrets.token_bytes,
             new_game_id=new_room_id,
         )
-        self.extension = exchanges(self.desk, shared.metrics)
+        self._journal = LogJournal(shared.may_log)
+        self.extension = exchanges(self.desk, shared.metrics, self._journal)
         shared.metrics.observe("wlnet_exchanges", "Players who speak the exchange", lambda: self.desk.members)
         shared.metrics.observe(
             "wlnet_meetings", "Pairs of a guest and a host known", lambda: self.desk.meetings
@@ -61,7 +63,7 @@ class RendezvousPart:
         for port in ports:
 
             def observed(data: bytes, source: Endpoint, local: Endpoint, port: DatagramMux = port) -> None:
-                answer = observation.observe(self.desk, data, source.host)
+                answer = observation.observe(self.desk, data, source.host, self._journal)
                 if answer is not None:
                     port.send(answer, source, local)
 

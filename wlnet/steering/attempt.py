@@ -50,6 +50,7 @@ class Timings(Struct, frozen=True, kw_only=True):
     :ivar connect: without play by then the attempt has failed.
     :ivar upgrade: after the first play, better paths are tried for so long at most.
     :ivar replan: pause before late candidates make a new plan.
+    :ivar longest: an attempt whose paths come and go is not steered for longer than this.
     :ivar slack: added to the deadline of a step before it is given up for a side that says nothing.
     """
 
@@ -57,6 +58,7 @@ class Timings(Struct, frozen=True, kw_only=True):
     connect: float = 20.0
     upgrade: float = 45.0
     replan: float = 0.2
+    longest: float = 180.0
     slack: float = 1.0
     max_plans: int = 6
     max_steps: int = 128
@@ -136,6 +138,7 @@ class Attempt:
         self._replanning: Appointment | None = None
         self._limit: Appointment | None = None
         self._gathered: Appointment | None = None
+        self._longest: Appointment | None = None
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -144,6 +147,7 @@ class Attempt:
         self._note(Event.BEGUN)
         self._limit_to(self._timings.connect, EndReason.NO_PATH)
         self._gathered = self._agenda.after(self._timings.gather, self._gathering_over)
+        self._longest = self._agenda.after(self._timings.longest, self._long_enough)
         self._plan()
 
     @property
@@ -180,7 +184,7 @@ class Attempt:
         if self.phase is Phase.ENDED:
             return
         self.phase = Phase.ENDED
-        for appointment in (self._limit, self._gathered, self._replanning):
+        for appointment in (self._limit, self._gathered, self._replanning, self._longest):
             _cancel(appointment)
         self._steps.stop()
         best = self._best
@@ -287,6 +291,9 @@ class Attempt:
     def _limit_to(self, seconds: float, reason: EndReason) -> None:
         _cancel(self._limit)
         self._limit = self._agenda.after(seconds, partial(self.end, reason))
+
+    def _long_enough(self) -> None:
+        self.end(EndReason.CONNECTED if self._best is not None else EndReason.NO_PATH)
 
     # -- plans -----------------------------------------------------------------------------------
 

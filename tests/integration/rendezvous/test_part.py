@@ -52,7 +52,7 @@ class PartTests(TestCase):
         port = reactor.listenUDP(0, self.ear, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         self.port = port.getHost().port
-        self.player = Speaker(self.rig.player("ann", address="198.51.100.7"))
+        self.player = Speaker(self.rig.player("ann", address="::1"))
 
     def test_observation_then_knock(self) -> Deferred[None]:
         one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -39,7 +39,7 @@ from wlnet.steering.attempt import Result
 from wlnet.steering.model import Candidate, CandidateKind, PathKind, Side, Technique, Transport
 from wlnet.steering.trace import EndReason
 from wlnet.steering.view import PeerView
-from wlnet.tickets.ticket import RelayPair, TicketError, from_text, verify
+from wlnet.tickets.ticket import RelayPair, TicketError, TicketProblem, from_text, verify
 
 HOST_AT, GUEST_AT = "198.51.100.10", "198.51.100.20"
 
@@ -366,6 +366,47 @@ def test_an_observation_shows_another_address_once() -> None:
     (member,) = [one for one in book.desk._members.values() if one.player.name == "ann"]
     assert member.seen == [HOST_AT, "2001:db8:9::9"]
     assert len(set(host.negotiate().observe) & set(host.hello.observe)) == 0
+
+
+def test_nobody_uses_up_the_room_for_the_tickets_of_others() -> None:
+    book = Guestbook(used_tickets_per_player=6)
+    greedy, other = book.player("eve"), book.player("ann", HOST_AT)
+    tickets = [*greedy.hello.observe, *greedy.negotiate().observe]
+    problems = []
+    for ticket in tickets:
+        try:
+            book.desk.observed(from_text(ticket), "127.0.0.1")
+        except TicketError as error:
+            problems.append(error.problem)
+    assert problems == [TicketProblem.BUSY] * 2
+    assert book.limited(Limit.TICKETS) == 2
+    assert len(book.desk.observed(from_text(other.hello.observe[0]), "2001:db8:9::9")) == 8
+
+
+def test_a_ticket_is_of_one_connection_also_for_the_next_process() -> None:
+    """Sessions count from 1 in each process, and processes may share their keys."""
+    before, after = Guestbook(), Guestbook()
+    after.desk._random_bytes = lambda size: b"r" * size
+    old, new = before.player("ann", HOST_AT), after.player("ann", HOST_AT)
+    assert [one.session for one in before.desk._members] == [one.session for one in after.desk._members]
+    with pytest.raises(TicketError):
+        after.desk.observed(from_text(old.hello.observe[0]), "2001:db8:9::9")
+    assert len(after.desk.observed(from_text(new.hello.observe[0]), "2001:db8:9::9")) == 8
+
+
+def test_a_forged_source_is_no_place_of_a_player() -> None:
+    book = Guestbook()
+    host, _ = published(book)
+    (member,) = [one for one in book.desk._members.values() if one.player.name == "ann"]
+    for address, ticket in zip(
+        ("127.0.0.1", "10.0.0.5", "203.0.113.1", "fe80::1%3"), host.hello.observe, strict=True
+    ):
+        assert len(book.desk.observed(from_text(ticket), address)) == 8
+    assert member.seen == [HOST_AT]
+    assert book.limited(Limit.FORGED_SOURCE) == 4
+    inside = Candidate(kind=CandidateKind.HOST, transport=Transport.TCP, address="10.0.0.5", port=5432)
+    host.say(Candidates(candidates=(inside,)))
+    assert book.reach.knocks == []
 
 
 def test_an_observation_of_somebody_who_left_is_worth_nothing() -> None:

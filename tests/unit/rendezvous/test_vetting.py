@@ -86,7 +86,7 @@ def test_verdicts_of_one_player_are_bounded_and_old_ones_make_room() -> None:
     host, _, _ = _met(book)
     ports = range(4000, 4000 + MAX_VERDICTS + 8)
     many = tuple(
-        Candidate(kind=CandidateKind.MAPPED, transport=Transport.TCP, address=AT, port=port, base_port=1)
+        Candidate(kind=CandidateKind.MAPPED, transport=Transport.TCP, address=AT, port=port, base_port=5000)
         for port in ports
     )
     host.say(Candidates(attempt=0, candidates=many))

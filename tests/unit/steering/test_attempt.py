@@ -280,6 +280,19 @@ def test_a_lost_path_falls_back_to_the_one_that_carried_before() -> None:
     assert rig.attempt.outcome.path is PathKind.RELAYED
 
 
+def test_a_path_that_comes_and_goes_is_not_steered_for_ever() -> None:
+    rig = Rig(Timings(longest=60))
+    number = rig.number(Technique.RELAY_UDP)
+    rig.both_carry(Technique.RELAY_UDP)
+    for _ in range(100):
+        rig.wait(1)
+        rig.attempt.report(GUEST, number, Result.LOST)
+        rig.attempt.carried(GUEST, number)
+    assert rig.reason is EndReason.CONNECTED
+    assert rig.clock.seconds() >= 100
+    assert 55 <= len(rig.moves) <= 61
+
+
 def test_the_only_path_lost_and_nothing_after_it_is_no_path() -> None:
     rig = Rig()
     rig.both_carry(Technique.RELAY_UDP)

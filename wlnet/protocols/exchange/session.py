@@ -26,8 +26,9 @@ from wlnet.protocols.exchange.messages import (
     decode_said,
     encode,
 )
+from wlnet.protocols.exchange.watcher import ExchangeWatcher, NoWatcher
 from wlnet.rendezvous.desk import Desk, Refusing
-from wlnet.rendezvous.events import Refused, Told
+from wlnet.rendezvous.events import Ended, Refused, Told
 from wlnet.rendezvous.member import Member
 
 COMMAND = "WLNET"
@@ -41,6 +42,7 @@ class Exchange:
 
     :param send: sends fields to the client.
     :param complain: sends an error about the command; the connection goes on.
+    :param watcher: hears what goes wrong.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Exchange:
         reached_at: str,
         send: Send,
         complain: Callable[[str], None],
+        watcher: ExchangeWatcher,
     ) -> None:
         self._desk = desk
         self._metrics = metrics
@@ -58,6 +61,7 @@ class Exchange:
         self._reached_at = reached_at
         self._send = send
         self._complain = complain
+        self._watcher = watcher
         self._member: Member | None = None
         self._closed = False
 
@@ -66,10 +70,9 @@ class Exchange:
         if text.lstrip()[:1] != "{":
             self._negotiate(text)
         elif self._member is None:
-            self._complain("NOT_NEGOTIATED")
+            self._malformed(Limit.MALFORMED, "NOT_NEGOTIATED")
         elif len(text) > self._desk.settings.message_size:
-            self._metrics.limited(Front.RENDEZVOUS, Limit.PACKET_SIZE)
-            self._complain("MESSAGE_TOO_LONG")
+            self._malformed(Limit.PACKET_SIZE, "MESSAGE_TOO_LONG")
         else:
             self._message(self._member, text)
 
@@ -84,12 +87,13 @@ class Exchange:
         """See :class:`~wlnet.rendezvous.events.ExchangeInbox`."""
         if not self._closed:
             self._send(COMMAND, encode(told))
+            if isinstance(told, Ended):
+                self._watcher.ended(self._player, told)
 
     def _negotiate(self, text: str) -> None:
         """The highest version the client can; asked again, it gets new tickets."""
         if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) >= VERSION):
-            self._metrics.limited(Front.RENDEZVOUS, Limit.MALFORMED)
-            self._complain("UNSUPPORTED_VERSION")
+            self._malformed(Limit.MALFORMED, "UNSUPPORTED_VERSION")
             return
         if self._member is None:
             self._member = self._desk.enter(self._player, self, self._reached_at)
@@ -107,20 +111,26 @@ class Exchange:
         try:
             said = decode_said(text)
         except MessageError as error:
-            self._metrics.limited(Front.RENDEZVOUS, Limit.MALFORMED)
-            self._complain(f"MALFORMED_MESSAGE {error}")
+            self._malformed(Limit.MALFORMED, f"MALFORMED_MESSAGE {error}")
             return
         try:
             self._carry_out(member, said)
         except Refusing as refusing:
+            asked = str(type(said).__struct_config__.tag)
+            self._watcher.refused(self._player, asked, refusing.code, refusing.text)
             self.tell(
                 Refused(
-                    of=str(type(said).__struct_config__.tag),
+                    of=asked,
                     code=refusing.code,
                     text=refusing.text,
                     attempt=getattr(said, "attempt", 0),
                 )
             )
+
+    def _malformed(self, limit: Limit, problem: str) -> None:
+        self._metrics.limited(Front.RENDEZVOUS, limit)
+        self._watcher.malformed(self._player, problem)
+        self._complain(problem)
 
     def _carry_out(self, member: Member, said: Said) -> None:
         desk = self._desk
@@ -153,6 +163,8 @@ def _one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def exchanges(desk: Desk, metrics: Metrics) -> Callable[[Player, str, Send, Callable[[str], None]], Exchange]:
+def exchanges(
+    desk: Desk, metrics: Metrics, watcher: ExchangeWatcher | None = None
+) -> Callable[[Player, str, Send, Callable[[str], None]], Exchange]:
     """Makes an exchange for each player who is seated: ``Office.extension`` of the metaserver."""
-    return partial(Exchange, desk, metrics)
+    return partial(Exchange, desk, metrics, watcher=watcher or NoWatcher())
