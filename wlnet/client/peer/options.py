@@ -27,10 +27,10 @@ class PartyOptions(Struct, frozen=True, kw_only=True):
     :ivar max_peers: other players at once; who comes on top is refused.
     :ivar tls_name: the name the relay's TLS certificate is checked against: the lobby's.
     :ivar tls_ca: PEM file of authorities to trust instead of the system's.
-    :ivar stun_port: of the server; *second_port*: its other one.
     :ivar gather: what may be tried.
     :ivar join_timeout: without a tunnel by then a join has failed.
     :ivar join_answer: for the lobby's answer to a join.
+    :ivar lobby_answer: the lobby has so long to show that it is there, when that is in doubt.
     :ivar farewell: for goodbyes when we close.
     :ivar stream_queue: bytes that may wait in a TCP connection of a path; packets beyond are dropped, as on
         any full line.
@@ -39,11 +39,10 @@ class PartyOptions(Struct, frozen=True, kw_only=True):
     max_peers: int = 32
     tls_name: str = ""
     tls_ca: str | None = None
-    stun_port: int = 3478
-    second_port: int = 3479
     gather: GatherOptions = field(default_factory=GatherOptions)
     join_timeout: float = 60.0
     join_answer: float = 5.0
+    lobby_answer: float = 5.0
     farewell: float = 0.3
     stream_queue: int = 64 * 1024
     rejoin: RejoinTimes = field(default_factory=RejoinTimes)

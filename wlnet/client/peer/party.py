@@ -12,6 +12,7 @@ from wlnet.client.lobby.address import LobbyAddress
 from wlnet.client.lobby.link import LobbyHandler, LobbyLimits, LobbyLink
 from wlnet.client.lobby.session import Login
 from wlnet.client.net.network import Network, Timer
+from wlnet.client.paths.words import MoveReason
 from wlnet.client.peer.attempt import Attempt, BadBeginError
 from wlnet.client.peer.options import PartyOptions
 from wlnet.client.peer.peer import Peer, PeerUser
@@ -21,11 +22,13 @@ from wlnet.client.peer.surveying import Surveying
 from wlnet.client.peer.words import PathGone, PathNews
 from wlnet.client.tunnel.identity import Identity
 from wlnet.client.tunnel.shell_identity import make_identity
-from wlnet.protocols.exchange.messages import Hello, Join, Leave, Publish, Ready, Said, Unpublish
+from wlnet.protocols.exchange.messages import Hello, Join, Leave, ListGames, Publish, Ready, Said, Unpublish
 from wlnet.rendezvous.events import (
     Begin,
     Ended,
+    Games,
     Granted,
+    ListedGame,
     PlanPart,
     Published,
     Refusal,
@@ -42,6 +45,8 @@ _PASSING = frozenset({Refusal.TOO_FAST, Refusal.HOST_AWAY, Refusal.HOST_BUSY, Re
 """Refusals of a join that another try may not meet; and, while a game is played, that it is not there."""
 _HOPELESS = frozenset({Refusal.NO_SUCH_GAME, Refusal.OWN_GAME, Refusal.TOO_MANY_ATTEMPTS})
 _JOIN_PAUSE = 1.0
+_DOUBT_PAUSE = 10.0
+"""Between two tests of the connection to the lobby."""
 
 
 class PartyUser(PeerUser, Protocol):
@@ -64,6 +69,9 @@ class PartyUser(PeerUser, Protocol):
 
     def party_refused(self, of: str, text: str) -> None:
         """A game could not be listed (``publish``) or joined (``join``), for good."""
+
+    def party_games(self, games: tuple[ListedGame, ...]) -> None:
+        """The games that can be joined, after :meth:`Party.list_games`."""
 
     def party_gone(self, text: str) -> None:
         """The lobby refused us for good or cannot be reached. Games under way go on."""
@@ -111,21 +119,14 @@ class Party(LobbyHandler):
         self._gatherer: Gatherer = (
             gatherer(self)
             if gatherer is not None
-            else Surveying(
-                network,
-                address.host,
-                self.options.stun_port,
-                self.options.second_port,
-                self.options.gather,
-                self.network_changed,
-                mapper,
-            )
+            else Surveying(network, self.options.gather, self.network_changed, mapper)
         )
-        self.link: Link = (
-            link(self)
-            if link is not None
-            else LobbyLink(network, address, login, self, ca_file=self.options.tls_ca, limits=limits)
-        )
+        self._address, self._login = address, login
+        self._limits = limits or LobbyLimits()
+        self._make_link = link
+        self._doubt: _Call | None = None
+        self._doubted_at = -_DOUBT_PAUSE
+        self.link: Link = self._new_link()
 
     # -- for the owner ---------------------------------------------------------------------------
 
@@ -155,8 +156,23 @@ class Party(LobbyHandler):
             joining.timeout = self._later(self.options.join_timeout, lambda: self._join_over(game))
             self._ask_join(game)
 
+    def list_games(self) -> bool:
+        """Ask which games can be joined; ``party_games`` follows. False: the lobby is not there."""
+        return self._say(ListGames())
+
+    @property
+    def hosting(self) -> tuple[str, ...]:
+        """Games that are listed or to be listed."""
+        return tuple(self._hosted)
+
+    @property
+    def joining(self) -> tuple[str, ...]:
+        """Games whose hosts we are not connected with yet."""
+        return tuple(self._joins)
+
     def network_changed(self) -> None:
         """Our own addresses are others now: a reason for guests to look for other paths."""
+        self.doubt_link()
         for peer in list(self._peers):
             peer.network_changed()
 
@@ -180,6 +196,7 @@ class Party(LobbyHandler):
 
     def lobby_ready(self, name: str, hello: Hello) -> None:
         """Say again what it must know."""
+        self._heard()
         self.name, self.hello = name, hello
         self._gatherer.linked(self.link.server, hello)
         self._user.party_ready(name)
@@ -193,6 +210,7 @@ class Party(LobbyHandler):
 
     def lobby_tickets(self, hello: Hello) -> None:
         """New tickets for observation."""
+        self._heard()
         self.hello = hello
         self._gatherer.linked(self.link.server, hello)
 
@@ -206,6 +224,7 @@ class Party(LobbyHandler):
 
     def lobby_lost(self, text: str, again: float) -> None:
         """Games go on; nothing is steered any more."""
+        self._heard()
         self._asked.clear()
         self._rejoins.clear()
         for peer in list(self._peers):
@@ -214,6 +233,7 @@ class Party(LobbyHandler):
 
     def lobby_gone(self, text: str) -> None:
         """Nothing new can begin."""
+        self._heard()
         for peer in list(self._peers):
             peer.link_lost()
         for joining in self._joins.values():
@@ -223,6 +243,7 @@ class Party(LobbyHandler):
 
     def lobby_told(self, told: Told) -> None:
         """Something of the exchange."""
+        self._heard()
         match told:
             case Begin():
                 self._begin(told)
@@ -239,8 +260,43 @@ class Party(LobbyHandler):
                     self._user.party_unpublished(game)
             case Refused():
                 self._refused(told)
+            case Games(games=games):
+                self._user.party_games(games)
             case _:
                 pass  # settled, verified: for those who watch
+
+    # -- the link --------------------------------------------------------------------------------
+
+    def _new_link(self) -> Link:
+        if self._make_link is not None:
+            return self._make_link(self)
+        return LobbyLink(
+            self.network, self._address, self._login, self, ca_file=self.options.tls_ca, limits=self._limits
+        )
+
+    def doubt_link(self) -> None:
+        """Used by peers: a path died, and what killed it may have killed the connection to the lobby too."""
+        now = self.network.now()
+        if self._doubt is not None or self._over or now < self._doubted_at + _DOUBT_PAUSE:
+            return
+        if self._closing is None and self.link.negotiate():
+            self._doubted_at = now
+            self._doubt = self._later(self.options.lobby_answer, self._relink)
+
+    def _heard(self) -> None:
+        if self._doubt is not None:
+            self._doubt.cancel()
+            self._doubt = None
+
+    def _relink(self) -> None:
+        """It is dead, and the system would notice only much later."""
+        self._doubt = None
+        self.link.close()
+        self.lobby_lost("The lobby does not answer any more.", 0.0)
+        if self.name:
+            self._login = self._login.under(self.name)
+        self._limits = replace(self._limits, first_patience=self._limits.patience)
+        self.link = self._new_link()
 
     # -- attempts --------------------------------------------------------------------------------
 
@@ -344,6 +400,7 @@ class Party(LobbyHandler):
     def _ask_again(self, game: str) -> None:
         if game in self._asked:
             self._asked.remove(game)
+        self.doubt_link()
         self._ask_join(game)
 
     def _answered(self, game: str) -> None:
@@ -383,6 +440,7 @@ class Party(LobbyHandler):
             return False
         self._asked.append(peer.game)
         self._rejoins[peer.game] = peer
+        self.doubt_link()
         return True
 
     # -- peers -----------------------------------------------------------------------------------
@@ -502,6 +560,8 @@ class _Relayed(PeerUser):
         self._party.peer_ready(peer)
 
     def peer_path(self, peer: Peer, news: PathNews | PathGone) -> None:
+        if isinstance(news, PathGone) or news.moved is MoveReason.LOST:
+            self._party.doubt_link()
         self._party.user.peer_path(peer, news)
 
     def peer_stream(self, peer: Peer, stream: PeerStream) -> StreamUser | None:

@@ -234,11 +234,13 @@ class Peer:
 
     def link_lost(self) -> None:
         """The lobby is gone, and with it its memory of our attempts."""
+        self._rejoin.lobby = False
         for attempt in self._attempts:
             attempt.ended()
 
     def link_back(self) -> None:
         """There is a lobby again."""
+        self._rejoin.lobby = True
         for attempt in self._attempts:
             attempt.link_back()
         self.touched()
@@ -349,8 +351,10 @@ class Peer:
                     self._drop(attempt)
         due = self._rejoin.due_at() if self._may_ask else None
         if due is not None and now >= due and self._ask is not None:
-            self._rejoin.asked(now)
-            self._ask(self)
+            if self._ask(self):
+                self._rejoin.asked(now)
+            else:
+                self._rejoin.lobby = False
 
     # -- paths -----------------------------------------------------------------------------------
 

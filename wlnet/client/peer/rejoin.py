@@ -20,6 +20,8 @@ class Rejoin:
     """Says when to ask.
 
     :param begun: the first attempt began.
+    :ivar possible: False: there is nothing to be joined any more.
+    :ivar lobby: there is one to ask.
     """
 
     def __init__(self, times: RejoinTimes, begun: float) -> None:
@@ -28,7 +30,9 @@ class Rejoin:
         self._wish_at: float | None = None
         self._tries = 0
         self._tried_at = begun
+        self._had_own = False
         self.possible = True
+        self.lobby = True
 
     @property
     def footing(self) -> Footing:
@@ -42,11 +46,14 @@ class Rejoin:
         stays with it, since all that could be tried was tried.
         """
         former, self._footing = self._footing, footing
+        if footing is former:
+            return
         if footing is Footing.DIRECT:
+            self._had_own = True
             self._wish_at = None
-        elif footing is not former and (former is Footing.DIRECT or footing is Footing.NOTHING):
+        elif footing is Footing.NOTHING or self._had_own:
             self._wish(now + self._times.patience)
-        elif footing is Footing.RELAYED and former is Footing.NOTHING and self._tries == 0:
+        else:
             self._wish_at = None
 
     def network_changed(self, now: float) -> None:
@@ -64,6 +71,7 @@ class Rejoin:
         if now - self._tried_at >= self._times.calm:
             self._tries = 0
         self._tries += 1
+        self._had_own = False
         self._tried_at = now
         # If it brings nothing either, the next one comes by itself.
         self._wish_at = None
@@ -75,7 +83,7 @@ class Rejoin:
 
     def due_at(self) -> float | None:
         """When to ask; None: there is no reason to."""
-        if self._wish_at is None or not self.possible:
+        if self._wish_at is None or not (self.possible and self.lobby):
             return None
         wait = self._times.waits[min(self._tries, len(self._times.waits) - 1)]
         return max(self._wish_at, self._tried_at + wait)
