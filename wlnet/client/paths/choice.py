@@ -14,6 +14,12 @@ def best(paths: Iterable[Path]) -> Path | None:
     return min(alive, key=lambda path: (path.rank, path.rtt or 0.0), default=None)
 
 
+def refuge(paths: Iterable[Path], now: float) -> Path | None:
+    """Where to go when a path dies: others may have died with it, so one that answers comes first."""
+    alive = [path for path in paths if path.alive]
+    return best([path for path in alive if not path.doubtful(now)]) or best(alive)
+
+
 def better(candidate: Path, current: Path) -> bool:
     """It is worth a move: of a better kind, or much quicker."""
     if candidate.rank != current.rank:

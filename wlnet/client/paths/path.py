@@ -114,6 +114,10 @@ class Path:
         """Answers are missing."""
         return bool(self._sent) and now >= self._sent[0] + max(limits.SUSPECT_AFTER, 1.5 * (self.rtt or 0.0))
 
+    def doubtful(self, now: float) -> bool:
+        """An answer is overdue; the first sign that it may be dead."""
+        return bool(self._sent) and now >= self._sent[0] + self._patience
+
     # -- checks ----------------------------------------------------------------------------------
 
     def sent(self, now: float) -> None:
@@ -125,9 +129,8 @@ class Path:
             self._unanswered += 1
             if len(self._sent) < _SENT:  # the oldest unanswered one counts
                 self._sent.append(now)
-            missed = now >= self._sent[0] + self._patience
             self.next_check = now + (
-                limits.HURRIED_INTERVAL if missed else min(self.interval, self._patience)
+                limits.HURRIED_INTERVAL if self.doubtful(now) else min(self.interval, self._patience)
             )
         elif self.state is State.LOST:
             self.next_check = now + limits.RETRIES[min(self.tries, len(limits.RETRIES) - 1)]
@@ -172,6 +175,11 @@ class Path:
         if self.state is State.LOST:
             self.tries = max(0, self.tries - 1)
         self.next_check = min(self.next_check, now)
+
+    def prove(self, now: float) -> None:
+        """It may soon be needed: check it now, unless an answer is awaited already."""
+        if self.alive and not self._sent:
+            self.next_check = min(self.next_check, now)
 
     # -- ends ------------------------------------------------------------------------------------
 

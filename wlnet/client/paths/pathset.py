@@ -164,7 +164,7 @@ class PathSet:
             return True
         self._put(current.way, payload)
         if self._duplicates and current.suspect(now):
-            second = choice.best([path for path in self._paths if path is not current])
+            second = choice.refuge([path for path in self._paths if path is not current], now)
             if second is not None:
                 self._put(second.way, payload)
         return True
@@ -278,6 +278,10 @@ class PathSet:
             if dead_at is not None and now >= dead_at:
                 self._paths.lose(path, now)
         self._settle(now)
+        current = self._usage.current
+        if current is not None and current.doubtful(now):
+            for path in self._paths:
+                path.prove(now)
         for path in list(self._paths):
             if now >= path.next_check:
                 if path.hopeless():

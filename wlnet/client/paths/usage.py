@@ -55,7 +55,7 @@ class Usage:
             nominee.losses += 1
             self.nominee = None
         if self.current is None:
-            path = choice.best(paths)
+            path = choice.refuge(paths, now)
             if path is not None:
                 self.move(path, MoveReason.LOST if self._played else MoveReason.FIRST, paths, now)
                 return True
