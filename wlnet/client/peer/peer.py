@@ -218,10 +218,12 @@ class Peer:
                 self._rejoin.possible = False
             case EndReason.REPLACED:
                 self.replaced_at = self._network.now()
-            case EndReason.NO_PATH:
-                self._rejoin.failed(self._network.now())
+            case EndReason.CONNECTED:
+                if attempt is self._attempts[-1]:
+                    self._rejoin.tried()
             case _:
-                pass
+                if attempt is self._attempts[-1]:
+                    self._rejoin.failed(self._network.now())
         self.touched()
 
     def refused(self, *, final: bool) -> None:
@@ -235,6 +237,8 @@ class Peer:
     def link_lost(self) -> None:
         """The lobby is gone, and with it its memory of our attempts."""
         self._rejoin.lobby = False
+        if self._attempts[-1].steered:
+            self._rejoin.failed(self._network.now())
         for attempt in self._attempts:
             attempt.ended()
 

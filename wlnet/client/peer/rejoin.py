@@ -30,7 +30,8 @@ class Rejoin:
         self._wish_at: float | None = None
         self._tries = 0
         self._tried_at = begun
-        self._had_own = False
+        self._wants_own = False
+        self._asking = False
         self.possible = True
         self.lobby = True
 
@@ -49,9 +50,9 @@ class Rejoin:
         if footing is former:
             return
         if footing is Footing.DIRECT:
-            self._had_own = True
+            self._wants_own = True
             self._wish_at = None
-        elif footing is Footing.NOTHING or self._had_own:
+        elif footing is Footing.NOTHING or (self._wants_own and not self._asking):
             self._wish(now + self._times.patience)
         else:
             self._wish_at = None
@@ -61,9 +62,17 @@ class Rejoin:
         if self._footing is not Footing.DIRECT:
             self._wish(now)
 
+    def tried(self) -> None:
+        """The attempt is over, and all that could be tried was tried."""
+        self._asking = False
+        if self._footing is Footing.RELAYED:
+            self._wants_own = False
+            self._wish_at = None
+
     def failed(self, now: float) -> None:
-        """The attempt came to nothing."""
-        if self._footing is Footing.NOTHING:
+        """The attempt came to nothing, or was broken off."""
+        self._asking = False
+        if self._footing is Footing.NOTHING or (self._wants_own and self._footing is Footing.RELAYED):
             self._wish(now)
 
     def asked(self, now: float) -> None:
@@ -71,7 +80,7 @@ class Rejoin:
         if now - self._tried_at >= self._times.calm:
             self._tries = 0
         self._tries += 1
-        self._had_own = False
+        self._asking = True
         self._tried_at = now
         # If it brings nothing either, the next one comes by itself.
         self._wish_at = None

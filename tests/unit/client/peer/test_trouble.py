@@ -39,6 +39,27 @@ def test_a_path_that_dies_is_left_within_two_seconds_and_won_back() -> None:
     town.close()
 
 
+def test_a_router_that_restarts_is_punched_through_again_by_a_new_attempt() -> None:
+    town = Town()
+    host, guest = punched(town)
+    chat = guest.open()
+    chat.send(b"one ")
+    town.net.advance(1)
+    first = guest.peer.attempts
+    for player in (host, guest):
+        nat = town.nat(player)
+        nat.public = nat.public.replace("198.51.100.", "192.0.2.")  # a new address, all mappings gone
+        nat.forget()
+    chat.send(b"two ")
+    assert town.net.run_until(lambda: host.chats[0].got == b"one two ", 10) < 4.0
+    town.net.run_until(lambda: guest.kind is P and host.kind is P, 30)
+    chat.send(b"three")
+    town.net.run_until(lambda: host.chats[0].got == b"one two three", 2)
+    assert guest.peer.attempts != first
+    assert len(guest.ready) == len(host.ready) == 1, "the tunnel is the same"
+    town.close()
+
+
 def test_the_relay_is_lost_where_nothing_else_is() -> None:
     town = Town()
     host, guest = town.joined("sym-random", "sym-random")
@@ -73,6 +94,26 @@ def test_games_go_on_without_the_lobby_and_the_game_is_listed_again() -> None:
     chat.send(b"three")
     town.net.run_until(lambda: host.chats[0].got == b"one two three", 1)
     assert {peer.name for peer in host.party.peers} == {"bob", "eve"}
+    town.close()
+
+
+def test_a_path_lost_while_the_lobby_is_away_is_mended_once_it_is_back() -> None:
+    town = Town()
+    host, guest = punched(town)
+    chat = guest.open()
+    town.server.lobby_down()
+    town.net.advance(1)
+    town.server.relay_up = False
+    for player in (host, guest):
+        town.nat(player).forget()
+        town.nat(player).public = town.nat(player).public.replace("198.51.100.", "192.0.2.")
+    chat.send(b"held")
+    town.net.advance(10)
+    assert guest.peer.path is None
+    town.server.relay_up = True
+    town.server.lobby_up()
+    assert town.net.run_until(lambda: host.chats and host.chats[0].got == b"held", 50) < 40
+    town.net.run_until(lambda: guest.kind is P, 30)
     town.close()
 
 
