@@ -15,12 +15,14 @@ class AsyncioNetwork(SocketNetwork):
     """See :class:`wlnet.client.net.network.Network`.
 
     :param loop: None: the running one.
+    :ivar loop: the loop.
     :raises RuntimeError: the loop cannot watch sockets, as the default one on Windows.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         loop = loop or asyncio.get_running_loop()
         _check(loop)
+        self.loop = loop
         super().__init__(_AsyncioLoop(loop))
 
 

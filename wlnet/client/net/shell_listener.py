@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from wlnet.client.net.network import Accepted, StreamHandler, Timer
 from wlnet.client.net.shell_addresses import endpoint
 from wlnet.client.net.shell_loop import EventLoop, guarded
 from wlnet.client.net.shell_stream import SocketStream
+from wlnet.protocols.stun.wire import Endpoint
 
 _BATCH = 16
 """Connections accepted before others have their turn."""
@@ -20,12 +22,20 @@ class SocketListener:
     """See :class:`wlnet.client.net.network.Listener`.
 
     :param sock: non-blocking and listening.
+    :param make: makes a stream of an accepted socket.
     """
 
-    def __init__(self, loop: EventLoop, sock: socket.socket, accepted: Accepted) -> None:
+    def __init__(
+        self,
+        loop: EventLoop,
+        sock: socket.socket,
+        make: Callable[[socket.socket, Endpoint], SocketStream],
+        accepted: Accepted,
+    ) -> None:
         self.local = endpoint(sock.getsockname())
         self._loop = loop
         self._sock = sock
+        self._make = make
         self._accepted = accepted
         self._closed = False
         self._pause: Timer | None = None
@@ -60,7 +70,7 @@ class SocketListener:
     def _take(self, sock: socket.socket, address: object) -> None:
         try:
             sock.setblocking(False)
-            stream = SocketStream(self._loop, sock, endpoint(address))
+            stream = self._make(sock, endpoint(address))
         except OSError:
             sock.close()
             return

@@ -31,6 +31,24 @@ class SocketNetwork:
 
     def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
+        self._streams: set[SocketStream] = set()
+        self._quiet: list[Callable[[], None]] = []
+
+    def when_quiet(self, call: Callable[[], None]) -> None:
+        """Call it when there is no stream any more: those that were closed may take a few seconds."""
+        self._quiet.append(call)
+        self._loop.call_later(0, self._look_quiet)
+
+    def _look_quiet(self) -> None:
+        if not self._streams:
+            quiet, self._quiet = self._quiet, []
+            for call in quiet:
+                call()
+
+    def _stream_over(self, stream: SocketStream) -> None:
+        self._streams.discard(stream)
+        if self._quiet and not self._streams:
+            self._loop.call_later(0, self._look_quiet)
 
     def now(self) -> float:
         """See Network."""
@@ -70,11 +88,17 @@ class SocketNetwork:
         crypto = None if tls is None else TlsClient(tls)
         sock = open_socket(family, socket.SOCK_STREAM, reuse, "", port if port or reuse else None)
         try:
-            stream = SocketStream(self._loop, sock, destination, crypto)
+            stream = SocketStream(self._loop, sock, destination, self._stream_over, crypto)
             stream.connect(address, handler)
         except BaseException:
             sock.close()
             raise
+        self._streams.add(stream)
+        return stream
+
+    def _accepted(self, sock: socket.socket, remote: Endpoint) -> SocketStream:
+        stream = SocketStream(self._loop, sock, remote, self._stream_over)
+        self._streams.add(stream)
         return stream
 
     def listen(
@@ -84,7 +108,7 @@ class SocketNetwork:
         sock = open_socket(family, socket.SOCK_STREAM, reuse, address, port)
         try:
             sock.listen(_BACKLOG)
-            return SocketListener(self._loop, sock, accepted)
+            return SocketListener(self._loop, sock, self._accepted, accepted)
         except BaseException:
             sock.close()
             raise

@@ -34,6 +34,7 @@ class SocketStream:
     Writes of one turn of the event loop leave together.
 
     :param sock: non-blocking; then :meth:`accept` or :meth:`connect` is to be called.
+    :param over: called when its socket is closed.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class SocketStream:
         loop: EventLoop,
         sock: socket.socket,
         remote: Endpoint,
+        over: Callable[[SocketStream], None],
         tls: TlsClient | None = None,
     ) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -48,6 +50,7 @@ class SocketStream:
         self._loop = loop
         self._sock = sock
         self._tls = tls
+        self._gone = over
         self._handler: StreamHandler | None = None
         self._open = False  # connected, and trusted if there is TLS
         self._connecting = False
@@ -343,6 +346,7 @@ class SocketStream:
         self._sock.close()
         self._plain.clear()
         self._outgoing.clear()
+        self._gone(self)
 
     def _reset_on_close(self) -> None:
         try:
