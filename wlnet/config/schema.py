@@ -342,10 +342,6 @@ class Rendezvous(_Section, frozen=True):
             description="How far the clocks of lobby and relay may differ.",
         ),
     ] = 30.0
-    used_tickets: Annotated[
-        AtLeastOne,
-        Meta(description="Used tickets a relay process remembers at a time; more are refused."),
-    ] = 20000
     used_tickets_per_player: Annotated[
         AtLeastOne,
         Meta(description="Used tickets of one player the lobby remembers at a time; more are refused."),
@@ -560,10 +556,9 @@ class Link(_Section, frozen=True):
     ] = 500
     observation_rate: Annotated[
         Rate,
-        Meta(description="Tickets one IPv4 address or IPv6 /64 may show at a relay's STUN ports; more are not passed on "
-             "to the lobby."),
-    ] = 10.0  # fmt: skip
-    observation_burst: Annotated[AtLeastOne, Meta(description="Such tickets at once.")] = 60
+        Meta(description="Tickets of one player that a relay got at its STUN ports and passes on to the lobby."),
+    ] = 2.0
+    observation_burst: Annotated[AtLeastOne, Meta(description="Such tickets at once.")] = 20
     max_observations: Annotated[
         Count, Meta(description="Such tickets the lobby has not judged yet; more are dropped.")
     ] = 500

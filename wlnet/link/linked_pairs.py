@@ -10,6 +10,7 @@ from typing import TypeVar
 from wlnet.link.addresses import OwnAddress
 from wlnet.link.messages import MAX_REVOKED, FromLobby, Message, RevokePairs
 from wlnet.link.relay_record import RelayRecord
+from wlnet.rendezvous.ports import StunPlace
 from wlnet.steering.model import Side
 from wlnet.steering.rules import RelayPlace
 from wlnet.tickets.keys import TicketKeys
@@ -63,6 +64,18 @@ class LinkedPairs:
             _remember(self._where, pair, best[2], self._memory)
         return best[3]
 
+    def stun(self, reached_at: str) -> StunPlace | None:
+        """See :meth:`wlnet.rendezvous.ports.PairRelays.stun`; of the first relay that has it, by name."""
+        for _, relay in sorted(self._relays.items()):
+            if relay.link is None or relay.stun is None:
+                continue
+            addresses = relay.addresses_of(relay.stun, reached_at, self._own)
+            if addresses:
+                return StunPlace(
+                    addresses=addresses, port=relay.stun.port, second_port=relay.stun.second_port
+                )
+        return None
+
     def keys(self) -> TicketKeys:
         """See :meth:`wlnet.rendezvous.ports.PairRelays.keys`."""
         return self._keys()
@@ -98,7 +111,7 @@ class LinkedPairs:
 
     def _place(self, relay: RelayRecord, reached_at: str) -> RelayPlace | None:
         ports = relay.pairs
-        addresses = relay.pair_addresses(reached_at, self._own)
+        addresses = relay.addresses_of(ports, reached_at, self._own) if ports is not None else ()
         if ports is None or not addresses:
             return None
         return RelayPlace(addresses=addresses, udp_port=ports.udp, tcp_port=ports.tcp, tls_port=ports.tls)

@@ -62,11 +62,20 @@ class PairPorts(Struct, frozen=True, kw_only=True):
     capacity: Number
 
 
+class StunPorts(Struct, frozen=True, kw_only=True):
+    """Where a relay answers STUN; ``listen`` is ``stun.listen``."""
+
+    listen: Literals
+    port: PortNumber
+    second_port: PortNumber
+
+
 class Hello(_Message, frozen=True, tag="hello"):
     """The relay introduces itself; its first message.
 
     ``instance`` is drawn at random when the relay process starts. ``public``, ``listen`` and ``own`` are
-    explained in :class:`wlnet.link.addresses.RelayPlace`. Without ``pairs`` it carries no pairs.
+    explained in :class:`wlnet.link.addresses.RelayPlace`. Without ``pairs`` it carries no pairs,
+    without ``stun`` it answers no STUN.
     """
 
     name: Name
@@ -77,6 +86,7 @@ class Hello(_Message, frozen=True, tag="hello"):
     port: PortNumber
     capacity: Number
     pairs: PairPorts | None = None
+    stun: StunPorts | None = None
 
 
 class Rooms(_Message, frozen=True, tag="rooms"):

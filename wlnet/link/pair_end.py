@@ -8,14 +8,12 @@ from itertools import count
 
 from wlnet.agenda import Agenda, Appointment
 from wlnet.config import schema
-from wlnet.limits.addresses import TrustedNetworks, address_key
 from wlnet.limits.buckets import KeyedBuckets
 from wlnet.link.messages import FromRelay, Observe, PairLoad
 from wlnet.metrics import Front, Limit, Metrics
 from wlnet.relay.control import PairControl
 from wlnet.tickets.keys import TicketKeys
 from wlnet.tickets.ticket import Rendezvous, TicketError, to_text, verify
-from wlnet.tickets.used import UsedTickets
 
 Answer = Callable[[bytes], object]
 """Sends the serial of a ticket back to where the ticket came from."""
@@ -45,7 +43,6 @@ class PairEnd:
         metrics: Metrics,
         keys: Callable[[], TicketKeys],
         wall: Callable[[], float],
-        trusted: TrustedNetworks,
         control: PairControl | None,
         load: Callable[[], int],
     ) -> None:
@@ -55,11 +52,9 @@ class PairEnd:
         self._metrics = metrics
         self._keys = keys
         self._wall = wall
-        self._trusted = trusted
         self._control = control
         self._load = load
         self._rate = KeyedBuckets(agenda.now, settings.observation_rate, settings.observation_burst)
-        self._used = UsedTickets(rendezvous.used_tickets, rendezvous.clock_skew)
         self._asked: dict[int, _Asked] = {}
         self._numbers = count(1)
         self._told = -1
@@ -101,22 +96,24 @@ class PairEnd:
     # From the ports.
 
     def observe(self, ticket: bytes, address: str, answer: Answer) -> None:
-        """A ticket came from *address* (an IP literal). Only what the lobby made is passed on, and once."""
+        """A ticket came from *address* (an IP literal). Only what the lobby made is passed on.
+
+        Whether it was used before is for the lobby to say; who shows the same again and again uses up what
+        may be passed on of his own player only.
+        """
         tell = self._tell
         if tell is None:
-            return
-        if address not in self._trusted and not self._rate.take(address_key(address)):
-            self._limited(Limit.REQUEST_RATE)
             return
         if len(self._asked) >= self._settings.max_observations:
             self._limited(Limit.PENDING)
             return
         try:
-            now = self._wall()
-            checked = verify(self._keys(), Rendezvous, ticket, now=now, skew=self._skew)
-            self._used.use(checked, now)
+            checked = verify(self._keys(), Rendezvous, ticket, now=self._wall(), skew=self._skew)
         except TicketError:
             self._limited(Limit.TICKETS)
+            return
+        if not self._rate.take(checked.subject):
+            self._limited(Limit.REQUEST_RATE)
             return
         request = next(self._numbers)
         timer = self._agenda.after(self._settings.open_timeout, lambda: self._too_late(request))

@@ -10,7 +10,7 @@ from msgspec import Struct
 from wlnet.agenda import Appointment
 from wlnet.link.addresses import OwnAddress, RelayPlace, told_addresses, told_addresses_elsewhere
 from wlnet.link.channel import Ending
-from wlnet.link.messages import FromLobby, Hello, PairPorts
+from wlnet.link.messages import FromLobby, Hello, PairPorts, StunPorts
 
 
 class Connection(Protocol):
@@ -47,6 +47,7 @@ class RelayRecord:
     :ivar rooms: ids of its rooms as far as known.
     :ivar unwanted: rooms to be closed when it is back.
     :ivar pairs: where it carries pairs, as it said last; None: nowhere.
+    :ivar stun: where it answers STUN; None: nowhere.
     :ivar pair_load: pairs it carries: those it told of, and those given to it since.
     """
 
@@ -58,6 +59,7 @@ class RelayRecord:
         self.place = RelayPlace()
         self.capacity = 0
         self.pairs: PairPorts | None = None
+        self.stun: StunPorts | None = None
         self.pair_load = 0
         self._peer = ""
         self._near = False
@@ -76,6 +78,7 @@ class RelayRecord:
         self.place = RelayPlace(public=hello.public, listen=hello.listen, own=hello.own)
         self.capacity = hello.capacity
         self.pairs = hello.pairs
+        self.stun = hello.stun
         self.pair_load = 0
         self._peer = link.peer
         self._near = link.same_machine
@@ -86,11 +89,9 @@ class RelayRecord:
             return ()
         return self._told(self.place, reached_at, own)
 
-    def pair_addresses(self, reached_at: str, own: OwnAddress) -> tuple[str, ...]:
-        """The same for pairs, and while the link is down as well: pairs do not need it."""
-        if self.pairs is None:
-            return ()
-        place = RelayPlace(public=self.place.public, listen=self.pairs.listen, own=self.place.own)
+    def addresses_of(self, ports: PairPorts | StunPorts, reached_at: str, own: OwnAddress) -> tuple[str, ...]:
+        """The same for pairs and STUN, and while the link is down as well: they do not need it."""
+        place = RelayPlace(public=self.place.public, listen=ports.listen, own=self.place.own)
         return self._told(place, reached_at, own)
 
     def _told(self, place: RelayPlace, reached_at: str, own: OwnAddress) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from wlnet.rendezvous.events import ExchangeInbox, Granted, Refusal
 from wlnet.rendezvous.meetings import Meetings
 from wlnet.rendezvous.member import Member, Seat, new_member
 from wlnet.rendezvous.permits import Permits
-from wlnet.rendezvous.ports import PairRelays, ReachPort
+from wlnet.rendezvous.ports import PairRelays, ReachPort, StunPlace
 from wlnet.rendezvous.publishing import Publishing
 from wlnet.rendezvous.refusing import Refusing
 from wlnet.rendezvous.vetting import Vetting
@@ -59,6 +59,7 @@ class Desk:
         self._members: dict[Player, Member] = {}
         self._by_id: dict[str, Member] = {}
         self._random_bytes = random_bytes
+        self._relays = relays
         self._permits = Permits(relays, settings, wall, random_bytes)
         self._publishing = Publishing(lobby.hosting, new_game_id, self._game_ended)
         self._meetings = Meetings(
@@ -102,6 +103,10 @@ class Desk:
     def observe_tickets(self, member: Member) -> tuple[str, ...]:
         """Tickets *member* shows in packets to our UDP ports, so that we learn where else he is."""
         return self._permits.for_observation(member)
+
+    def stun(self, member: Member) -> StunPlace | None:
+        """Where *member* finds STUN, and shows such tickets."""
+        return self._relays.stun(member.reached_at)
 
     def observed(self, ticket: bytes, address: str) -> bytes:
         """A packet with *ticket* came from *address*: that is where its player is, too.

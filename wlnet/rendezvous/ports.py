@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
+
+from msgspec import Struct
 
 from wlnet.steering.model import Side, Transport
 from wlnet.steering.rules import RelayPlace
 from wlnet.tickets.keys import TicketKeys
 from wlnet.tickets.ticket import RelayPair
+
+
+class StunPlace(Struct, frozen=True, kw_only=True):
+    """Where STUN is answered, and observation packets taken."""
+
+    addresses: tuple[str, ...]
+    port: int
+    second_port: int
 
 
 class PairRelays(Protocol):
@@ -18,6 +29,9 @@ class PairRelays(Protocol):
 
         :param pair: of several relays the same is named for both sides of it, for as long as it is there.
         """
+
+    def stun(self, reached_at: str) -> StunPlace | None:
+        """Where such players find STUN; None: nowhere."""
 
     def keys(self) -> TicketKeys:
         """The keys its tickets are signed with now."""
@@ -33,14 +47,22 @@ class NoRelays:
     """For a server without a relay of pairs.
 
     :param keys: for the tickets the rendezvous itself checks.
+    :param stun: see :meth:`PairRelays.stun`, which may be there nevertheless.
     """
 
-    def __init__(self, keys: TicketKeys) -> None:
+    def __init__(
+        self, keys: TicketKeys, stun: Callable[[str], StunPlace | None] = lambda _reached_at: None
+    ) -> None:
         self._keys = keys
+        self._stun = stun
 
     def place(self, reached_at: str, pair: str = "") -> RelayPlace | None:  # noqa: ARG002
         """Nowhere."""
         return None
+
+    def stun(self, reached_at: str) -> StunPlace | None:
+        """Where it was said."""
+        return self._stun(reached_at)
 
     def keys(self) -> TicketKeys:
         """Those given."""

@@ -9,10 +9,7 @@ from twisted.logger import Logger
 
 from wlnet.limits.addresses import TrustedNetworks
 from wlnet.limits.gate import ConnectionGate
-from wlnet.link.addresses import RelayPlace as Listens
-from wlnet.link.addresses import told_addresses
 from wlnet.link.messages import PairPorts
-from wlnet.link.shell_own_address import own_address
 from wlnet.moderation.sanctions import Sanction, Target
 from wlnet.protocols.pairs import wire
 from wlnet.protocols.pairs.cookies import Cookies
@@ -21,6 +18,7 @@ from wlnet.protocols.pairs.server import PairFactory
 from wlnet.protocols.stun.shell_streams import StreamMux
 from wlnet.relay.pair_words import Ending, Refusal
 from wlnet.relay.pairs import Pairs
+from wlnet.rendezvous.ports import StunPlace
 from wlnet.service.shared import Shared
 from wlnet.service.stun_part import StunPart
 from wlnet.steering.model import Side
@@ -100,13 +98,16 @@ class PairsPart:
 
     def place(self, reached_at: str, pair: str = "") -> RelayPlace | None:  # noqa: ARG002  there is one
         """See :meth:`wlnet.rendezvous.ports.PairRelays.place`."""
-        config = self._shared.config
-        listens = Listens(public=config.relay.public_addresses, listen=config.stun.listen)
-        addresses = told_addresses(listens, reached_at, own_address)
-        if not addresses:
+        stun, ports = self.stun(reached_at), self.ports
+        if stun is None:
             return None
-        ports = self.ports
-        return RelayPlace(addresses=addresses, udp_port=ports.udp, tcp_port=ports.tcp, tls_port=ports.tls)
+        return RelayPlace(
+            addresses=stun.addresses, udp_port=ports.udp, tcp_port=ports.tcp, tls_port=ports.tls
+        )
+
+    def stun(self, reached_at: str) -> StunPlace | None:
+        """See :meth:`wlnet.rendezvous.ports.PairRelays.stun`."""
+        return self._stun.place(reached_at)
 
     def keys(self) -> TicketKeys:
         """See :meth:`wlnet.rendezvous.ports.PairRelays.keys`."""

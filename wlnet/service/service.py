@@ -18,7 +18,6 @@ from twisted.python.failure import Failure
 from wlnet import __version__
 from wlnet.accounts.errors import DatabaseUrlError
 from wlnet.config.schema import Config
-from wlnet.limits.addresses import TrustedNetworks
 from wlnet.limits.buckets import KeyedBuckets
 from wlnet.link.addresses import RelayPlace
 from wlnet.link.linked_pairs import LinkedPairs
@@ -31,6 +30,7 @@ from wlnet.link.secret import LinkSecret, SecretError, lobby_secret, relay_secre
 from wlnet.link.server import LinkClient, LinkServer
 from wlnet.link.shell_own_address import own_address
 from wlnet.protocols.stun.shell_streams import StreamMux
+from wlnet.rendezvous.ports import NoRelays, PairRelays
 from wlnet.service.advice import start_advice
 from wlnet.service.figures import FigureLine
 from wlnet.service.listening import (
@@ -51,6 +51,7 @@ from wlnet.service.stun_part import StunPart
 from wlnet.service.termination import end_well_on_sigterm
 from wlnet.service.ticker import Ticker
 from wlnet.service.tls_part import TlsPart
+from wlnet.tickets.keys import MIN_KEY, TicketKeys
 from wlnet.tls.shell_certificate import CertificateError
 
 Doors = list[tuple[str, list[socket.socket], Factory[Any]]]
@@ -172,7 +173,10 @@ class WlnetService(Service):
         place = RelayPlace(public=settings.public_addresses, listen=settings.listen)
         local = LocalRelay(settings.name, place, own_address)
         self._build_stun(secrets.token_bytes(32))
-        self._lobby = LobbyRole(self.shared, local, self.pairs)
+        pairs: PairRelays | None = self.pairs
+        if pairs is None and self.stun is not None:
+            pairs = NoRelays(TicketKeys(secrets.token_bytes(MIN_KEY)), self.stun.place)
+        self._lobby = LobbyRole(self.shared, local, pairs)
         if self.stun is not None and self._lobby.rendezvous is not None:
             self._lobby.rendezvous.attach(self.stun.datagrams)
         self._relay = RelayRole(self.shared, local)
@@ -307,6 +311,7 @@ class WlnetService(Service):
             port=port,
             capacity=settings.max_games,
             pairs=self.pairs.ports if self.pairs is not None else None,
+            stun=self.stun.ports if self.stun is not None else None,
         )
 
     def _pair_end(self, secret: bytes) -> PairEnd:
@@ -318,7 +323,6 @@ class WlnetService(Service):
             shared.metrics,
             lambda: keys_now(shared, secret),
             shared.wall,
-            TrustedNetworks(config.limits.trusted_networks),
             part.pairs if part is not None else None,
             lambda: len(part.pairs) if part is not None else 0,
         )

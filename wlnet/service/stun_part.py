@@ -10,12 +10,15 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from wlnet.limits.addresses import TrustedNetworks
 from wlnet.limits.gate import ConnectionGate
+from wlnet.link.addresses import RelayPlace, told_addresses
+from wlnet.link.messages import StunPorts
 from wlnet.link.shell_own_address import own_address
 from wlnet.protocols.stun.endpoints import OwnEndpoints
 from wlnet.protocols.stun.responder import Responder
 from wlnet.protocols.stun.shell_datagrams import DatagramMux
 from wlnet.protocols.stun.shell_streams import StreamMux
 from wlnet.protocols.stun.wire import Endpoint
+from wlnet.rendezvous.ports import StunPlace
 from wlnet.service.listening import Bound, ListenError, Listening, adopt, open_sockets
 from wlnet.service.shared import Shared
 
@@ -75,6 +78,22 @@ class StunPart:
         )
         self._muxes.append(mux)
         return mux
+
+    @property
+    def ports(self) -> StunPorts:
+        """Where it listens."""
+        first, second = (mux.port for mux in self.datagrams)
+        return StunPorts(listen=self._shared.config.stun.listen, port=first, second_port=second)
+
+    def place(self, reached_at: str) -> StunPlace | None:
+        """Where players find it whose lobby connection arrived at *reached_at*."""
+        config = self._shared.config
+        listens = RelayPlace(public=config.relay.public_addresses, listen=config.stun.listen)
+        addresses = told_addresses(listens, reached_at, own_address)
+        if not addresses:
+            return None
+        ports = self.ports
+        return StunPlace(addresses=addresses, port=ports.port, second_port=ports.second_port)
 
     def start(self) -> list[Bound]:
         """Serve; where."""

@@ -25,6 +25,7 @@ from wlnet.link.messages import (
     Hello,
     PairPorts,
     RefusalReason,
+    StunPorts,
     decode_from_lobby,
     decode_from_relay,
 )
@@ -106,7 +107,7 @@ class Wire:
 class Relay:
     """A relay process.
 
-    :param pairs: where it carries pairs.
+    :param pairs: where it carries pairs; *stun*: where it answers STUN.
     :param pair_end: what it does about them.
     """
 
@@ -117,10 +118,11 @@ class Relay:
         capacity: int = 10,
         pairs: PairPorts | None = None,
         pair_end: PairEnd | None = None,
+        stun: StunPorts | None = None,
     ) -> None:
         hello = Hello(
             name=name, instance=instance * 16, public=(), listen=("0.0.0.0", "::"), own=("192.0.2.50",),
-            port=7397, capacity=capacity, pairs=pairs,
+            port=7397, capacity=capacity, pairs=pairs, stun=stun,
         )  # fmt: skip
         self.bans = sanctions()
         self.journal = FakeJournal()

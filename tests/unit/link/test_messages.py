@@ -59,7 +59,7 @@ def test_as_documented() -> None:
     )
     assert json.loads(encode(hello)) == {
         "type": "hello", "name": "n", "instance": "i" * 16, "public": ["203.0.113.1"], "listen": ["0.0.0.0"],
-        "own": [], "port": 1, "capacity": 2, "pairs": None,
+        "own": [], "port": 1, "capacity": 2, "pairs": None, "stun": None,
     }  # fmt: skip
     ports = PairPorts(listen=("::",), udp=3479, tcp=3479, tls=443, capacity=9)
     assert json.loads(encode(replace(hello, pairs=ports)))["pairs"] == {

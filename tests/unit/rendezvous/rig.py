@@ -16,6 +16,7 @@ from wlnet.protocols.exchange.messages import Hello, Said, decode_hello, decode_
 from wlnet.protocols.exchange.session import exchanges
 from wlnet.rendezvous.desk import Desk
 from wlnet.rendezvous.events import Told
+from wlnet.rendezvous.ports import StunPlace
 from wlnet.steering.model import Side, Transport
 from wlnet.steering.rules import RelayPlace
 from wlnet.tickets.keys import TicketKeys
@@ -23,6 +24,7 @@ from wlnet.tickets.ticket import RelayPair
 
 KEYS = TicketKeys(b"k" * 32)
 PLACE = RelayPlace(addresses=("203.0.113.1", "2001:db8:1::1"), udp_port=3479, tcp_port=3479, tls_port=443)
+STUN = StunPlace(addresses=PLACE.addresses, port=3478, second_port=3479)
 PRINT_A, PRINT_B = "a" * 64, "b" * 64
 
 T = TypeVar("T", bound=Told)
@@ -37,6 +39,9 @@ class Relays:
 
     def place(self, reached_at: str, pair: str = "") -> RelayPlace | None:
         return PLACE if self.there else None
+
+    def stun(self, reached_at: str) -> StunPlace | None:
+        return STUN if self.there else None
 
     def keys(self) -> TicketKeys:
         return KEYS

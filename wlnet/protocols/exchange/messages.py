@@ -26,6 +26,7 @@ from wlnet.rendezvous.events import (
     Verified,
     Wanted,
 )
+from wlnet.rendezvous.ports import StunPlace
 from wlnet.steering.attempt import Result
 from wlnet.steering.model import Candidate
 from wlnet.steering.view import Measured
@@ -138,7 +139,8 @@ class Hello(Struct, frozen=True, kw_only=True):
     """The JSON the server adds to its answer to the negotiation.
 
     :ivar address: where the lobby sees you.
-    :ivar observe: tickets for packets to the server's UDP ports, one use each.
+    :ivar observe: tickets for packets to the UDP ports of STUN, one use each.
+    :ivar stun: where that is; None: nowhere.
     """
 
     version: int
@@ -146,6 +148,7 @@ class Hello(Struct, frozen=True, kw_only=True):
     observe: tuple[str, ...]
     message_size: int
     candidates: int
+    stun: StunPlace | None = None
 
 
 class MessageError(Exception):

@@ -104,6 +104,7 @@ class Exchange:
             observe=self._desk.observe_tickets(self._member),
             message_size=settings.message_size,
             candidates=settings.candidates,
+            stun=self._desk.stun(self._member),
         )
         self._send(COMMAND, str(VERSION), encode(hello))
 
