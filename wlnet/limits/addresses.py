@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 
+@lru_cache(maxsize=4096)
 def parse_address(text: str) -> IPAddress:
     """An address literal, IPv4-mapped IPv6 addresses as IPv4, zone identifiers dropped.
 
