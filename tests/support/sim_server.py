@@ -267,6 +267,9 @@ class _Relays:
     def stun(self, reached_at: str) -> StunPlace | None:
         return StunPlace(addresses=(FIRST,), port=PORTS[0], second_port=PORTS[1])
 
+    def addresses(self, reached_at: str) -> tuple[str, ...]:
+        return self._server.place.addresses if self._server.has_relay else ()
+
     def keys(self) -> TicketKeys:
         return self._server.pair_rig.pairs._keys()
 

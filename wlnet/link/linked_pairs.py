@@ -76,6 +76,15 @@ class LinkedPairs:
                 )
         return None
 
+    def addresses(self, reached_at: str) -> tuple[str, ...]:
+        """See :meth:`wlnet.rendezvous.ports.PairRelays.addresses`."""
+        found: dict[str, None] = {}
+        for relay in self._relays.values():
+            for ports in (relay.pairs, relay.stun):
+                if ports is not None:
+                    found.update(dict.fromkeys(relay.addresses_of(ports, reached_at, self._own)))
+        return tuple(found)
+
     def keys(self) -> TicketKeys:
         """See :meth:`wlnet.rendezvous.ports.PairRelays.keys`."""
         return self._keys()

@@ -33,6 +33,9 @@ class PairRelays(Protocol):
     def stun(self, reached_at: str) -> StunPlace | None:
         """Where such players find STUN; None: nowhere."""
 
+    def addresses(self, reached_at: str) -> tuple[str, ...]:
+        """All addresses of servers of ours that such players may be told."""
+
     def keys(self) -> TicketKeys:
         """The keys its tickets are signed with now."""
 
@@ -63,6 +66,11 @@ class NoRelays:
     def stun(self, reached_at: str) -> StunPlace | None:
         """Where it was said."""
         return self._stun(reached_at)
+
+    def addresses(self, reached_at: str) -> tuple[str, ...]:
+        """Those of STUN."""
+        place = self._stun(reached_at)
+        return () if place is None else place.addresses
 
     def keys(self) -> TicketKeys:
         """Those given."""

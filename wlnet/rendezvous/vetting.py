@@ -74,8 +74,7 @@ class Vetting:
 
     def _own(self, member: Member) -> list[str]:
         """Addresses of our servers, as far as *member* deals with them."""
-        place = self._relays.place(member.reached_at)
-        own = [*(place.addresses if place is not None else ()), member.reached_at]
+        own = (*self._relays.addresses(member.reached_at), member.reached_at)
         return [one for one in own if is_address(one)]
 
     def test(self, member: Member, claims: Claims) -> None:

@@ -109,6 +109,11 @@ class PairsPart:
         """See :meth:`wlnet.rendezvous.ports.PairRelays.stun`."""
         return self._stun.place(reached_at)
 
+    def addresses(self, reached_at: str) -> tuple[str, ...]:
+        """See :meth:`wlnet.rendezvous.ports.PairRelays.addresses`."""
+        place = self._stun.place(reached_at)
+        return () if place is None else place.addresses
+
     def keys(self) -> TicketKeys:
         """See :meth:`wlnet.rendezvous.ports.PairRelays.keys`."""
         return keys_now(self._shared, self._secret)

@@ -187,6 +187,7 @@ def test_where_stun_is() -> None:
     assert lobby.pairs.stun("203.0.113.9") == StunPlace(
         addresses=("2001:db8::50",), port=3478, second_port=3479
     )
+    assert lobby.pairs.addresses("203.0.113.9") == ("203.0.113.9", "2001:db8::4", "2001:db8::50")
     wire.cut()
     assert lobby.pairs.stun("203.0.113.9") is None
 

@@ -43,6 +43,9 @@ class Relays:
     def stun(self, reached_at: str) -> StunPlace | None:
         return STUN if self.there else None
 
+    def addresses(self, reached_at: str) -> tuple[str, ...]:
+        return PLACE.addresses if self.there else ()
+
     def keys(self) -> TicketKeys:
         return KEYS
 
