@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import re
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.natlab.matrix.ceiling import RELAY, ceiling, is_below
+from tests.natlab.matrix.events import EVENTS, FALLBACK
 from tests.natlab.matrix.game import Guest, Hosted, Ledger
 from tests.natlab.matrix.peers import PeerProcess
 from tests.natlab.matrix.starvation import Starvation
@@ -17,9 +20,10 @@ from tests.natlab.matrix.town import ROUND_TRIP, SHARING, WITH_IPV6, Town, flows
 from tests.natlab.site import Site
 from tests.support.server_process import ServerProcess
 
-# What a player is promised, in seconds.
+# What a player is promised, in seconds. BACK: until a path that was lost is there again.
 FIRST_BYTE = 1.0 + 2 * ROUND_TRIP
 UPGRADE = 3.0
+BACK = 25.0
 
 # Time limits of the laboratory, in seconds.
 _START = 30.0
@@ -28,18 +32,24 @@ _SEARCH = 20.0
 _BIRTHDAY = 40.0
 _PLAY = 0.6
 _ANSWERS = 3.0
+_FALLBACK = 6.0
 
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Who hosts, who joins, what is played (`udp`: datagrams, `tcp`: a stream), and what is to be reached."""
+    """Who hosts, who joins, what is played (`udp`: datagrams, `tcp`: a stream), what happens meanwhile.
+
+    :ivar birthday: both agree to trying many ports.
+    :ivar event: one of the EVENTS, or "".
+    """
 
     host: str
     guest: str
     traffic: str
     birthday: bool = False
+    event: str = ""
 
     @property
     def ceiling(self) -> str:
@@ -51,7 +61,8 @@ class Cell:
 
     def __str__(self) -> str:
         where = self.host if self.host in SHARING else f"{self.host} + {self.guest}"
-        return f"{where} {self.traffic.upper()}{' birthday' if self.birthday else ''}"
+        more = " birthday" if self.birthday else f", {self.event}" if self.event else ""
+        return f"{where} {self.traffic.upper()}{more}"
 
 
 @dataclass
@@ -63,12 +74,15 @@ class Outcome:
     :ivar upgrade: from then until the best path was taken; 0 if it began on it.
     :ivar starved: how long host, guest and server waited for the processor before the first byte, together;
         `starved_upgrade`: from then on.
+    :ivar silence: longest pause between two answers from the event on.
+    :ivar fallback: letter of the path the game took first then.
     """
 
     host: str
     guest: str
     traffic: str
     birthday: bool
+    event: str
     ceiling: str
     letter: str | None = None
     technique: str = ""
@@ -79,12 +93,19 @@ class Outcome:
     upgrade: float | None = None
     starved: float = 0.0
     starved_upgrade: float = 0.0
+    silence: float | None = None
+    fallback: str | None = None
     sentence: str = ""
     problems: list[str] = field(default_factory=list)
 
     @property
     def cell(self) -> Cell:
-        return Cell(self.host, self.guest, self.traffic, self.birthday)
+        return Cell(self.host, self.guest, self.traffic, self.birthday, self.event)
+
+    @classmethod
+    def of(cls, cell: Cell) -> Outcome:
+        """Nothing is known yet."""
+        return cls(cell.host, cell.guest, cell.traffic, cell.birthday, cell.event, cell.ceiling)
 
 
 class Stage:
@@ -111,9 +132,13 @@ class Stage:
 
     def play(self, cell: Cell) -> Outcome:
         """Play one cell, whatever becomes of it."""
-        outcome = Outcome(cell.host, cell.guest, cell.traffic, cell.birthday, cell.ceiling)
-        folder = self.folder / str(cell).replace(" ", "_").replace(",", "")
+        outcome = Outcome.of(cell)
+        folder = self.folder / re.sub("[^A-Za-z0-9+-]+", "_", str(cell))
         folder.mkdir(parents=True, exist_ok=True)
+        if cell.event:  # it changes the homes
+            one, other = self.town.own(cell.host, cell.guest)
+            _Play(self, cell, outcome, folder, one, other).run()
+            return outcome
         with self.town.pair(cell.host, cell.guest) as (one, other):
             _Play(self, cell, outcome, folder, one, other).run()
         return outcome
@@ -131,6 +156,7 @@ class _Play:
         self.folder = folder
         self.homes = (one, other)
         self.game = f"game{next(_numbers)}"
+        self.happened = math.inf
 
     def run(self) -> None:
         """All of it; what goes wrong is written down in the outcome."""
@@ -185,6 +211,8 @@ class _Play:
                 self._best_path(join)
                 self.outcome.starved_upgrade = round(starvation.seconds, 3)
                 time.sleep(_PLAY)
+                if self.cell.event:
+                    self._event(guest, join, pids)
                 guest.stop_sending()
                 _until(lambda: guest.unanswered <= 0, _ANSWERS)
         finally:
@@ -209,6 +237,25 @@ class _Play:
 
         join.wait_for(done, _BIRTHDAY if self.cell.birthday else _SEARCH)
 
+    def _event(self, guest: Guest, join: PeerProcess, pids: list[int]) -> None:
+        """Let it happen, and see for how long the game stands still and whether it gets its path back."""
+        event, before = EVENTS[self.cell.event], len(join.steps)
+        starvation = Starvation(pids)
+        self.happened = time.monotonic()
+        guest.ledger.forget_silence()
+        event.happen(self.stage.town.lab, *self.homes)
+        time.sleep(_FALLBACK)
+        starved, moves = starvation.seconds, join.steps[before:]
+        self.outcome.silence = round(guest.ledger.silence_until(time.monotonic()), 3)
+        self.outcome.fallback = moves[0].letter if moves else None
+        limit = event.outage + FALLBACK + starved
+        if self.outcome.silence > limit:
+            self._problem(f"the game stood still for {self.outcome.silence:.2f} s, {starved:.2f} s starved")
+        if event.best and not _until(
+            lambda: join.carried_by is not None and not is_below(join.carried_by, self.cell.ceiling), BACK
+        ):
+            self._problem(f"the path did not come back: {join.carried_by}, was {self.cell.ceiling}")
+
     def _look(self, hosted: Hosted, guest: Guest, join: PeerProcess) -> None:
         """Write down what came of it and what is wrong with it."""
         outcome, steps = self.outcome, join.steps
@@ -220,6 +267,9 @@ class _Play:
         if outcome.first_byte is None or not steps:
             self._problem("not connected")
             return
+        if self.cell.event and self.outcome.silence is not None:
+            # What the event led to was looked at; this is about the time before.
+            steps = [step for step in steps if step.at < self.happened] or steps[:1]
         first, last = steps[0], steps[-1]
         outcome.first_letter, outcome.letter = first.letter, last.letter
         outcome.technique, outcome.transport, outcome.family = last.technique, last.transport, last.family

@@ -65,6 +65,10 @@ class Ledger:
         """Measure the longest silence from now on."""
         self.longest_silence = 0.0
 
+    def silence_until(self, now: float) -> float:
+        """The longest silence, also if it has not ended."""
+        return max(self.longest_silence, now - self.last if self.last is not None else 0.0)
+
 
 class Player(Protocol):
     """One side of the game."""

@@ -108,6 +108,16 @@ class PeerProcess:
         return found
 
     @property
+    def carried_by(self) -> str | None:
+        """Letter of the path that carries the game now; None if none does."""
+        for event in reversed(list(self.events)):
+            if event.get("event") == "path":
+                return OF_TECHNIQUE[Technique(event["technique"])]
+            if event.get("event") == "path-gone":
+                return None
+        return None
+
+    @property
     def errors(self) -> str:
         """What it wrote to standard error."""
         self._errors.flush()

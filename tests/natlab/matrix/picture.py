@@ -42,7 +42,7 @@ def draw(outcomes: Sequence[Outcome]) -> str:
     cells = {
         (outcome.traffic, frozenset((outcome.host, outcome.guest))): outcome
         for outcome in outcomes
-        if not outcome.birthday and (outcome.host, outcome.guest) not in WITH_IPV6
+        if not outcome.birthday and not outcome.event and (outcome.host, outcome.guest) not in WITH_IPV6
     }
     rows = [kind for kind in KINDS if any(kind in pair for _, pair in cells)]
     side = SIZE * len(rows)

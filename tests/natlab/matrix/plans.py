@@ -23,7 +23,7 @@ def everything() -> list[Cell]:
             host, guest = (other, one) if swapped else (one, other)
             cells.append(Cell(host, guest, traffic))
     cells += [Cell(name, name, traffic) for name in SHARING for traffic in TRAFFICS]
-    return cells + birthdays()
+    return cells + birthdays() + mishaps()
 
 
 def birthdays() -> list[Cell]:
@@ -31,6 +31,23 @@ def birthdays() -> list[Cell]:
     pairs = combinations_with_replacement(KINDS, 2)
     found = [pair for pair in pairs if by_transport(*pair)[0] == "B"]
     return [Cell(one, other, TRAFFICS[place % 2], birthday=True) for place, (one, other) in enumerate(found)]
+
+
+def mishaps() -> list[Cell]:
+    """What can happen while playing, on paths of different making."""
+    games = [
+        ("port-restricted", "port-restricted", "guest's router restarts"),
+        ("restricted", "sym-random", "guest's router restarts"),
+        ("upnp", "port-restricted", "host's router restarts"),
+        ("port-restricted", "eim-remap", "guest's router gives other ports"),
+        ("port-restricted", "port-restricted", "guest gets another address"),
+        ("open", "port-restricted", "host gets another address"),
+        ("port-restricted", "restricted", "the two are cut off from each other"),
+        ("udp-blocked", "port-restricted", "the two are cut off from each other"),
+        ("port-restricted", "full-cone", "guest's line is cut for 5 s"),
+        ("port-restricted", "port-restricted", "a tenth of the guest's packets is lost"),
+    ]
+    return [Cell(host, guest, traffic, event=event) for host, guest, event in games for traffic in TRAFFICS]
 
 
 def sample() -> list[Cell]:

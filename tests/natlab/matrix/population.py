@@ -94,7 +94,7 @@ def spared(outcomes: Sequence[Outcome], mix: Mix, *, birthday: bool) -> Spared |
     """
     played: dict[frozenset[str], list[Outcome]] = {}
     for outcome in outcomes:
-        if not outcome.birthday:
+        if not outcome.birthday and not outcome.event:
             played.setdefault(frozenset((outcome.host, outcome.guest)), []).append(outcome)
     if birthday:
         for outcome in outcomes:

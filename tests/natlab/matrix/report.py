@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.natlab.matrix.ceiling import KINDS, LETTERS, MEANINGS, is_below
-from tests.natlab.matrix.cells import FIRST_BYTE, UPGRADE, Outcome, from_json
+from tests.natlab.matrix.cells import BACK, FIRST_BYTE, UPGRADE, Outcome, from_json
+from tests.natlab.matrix.events import FALLBACK
 from tests.natlab.matrix.picture import draw
 from tests.natlab.matrix.population import GAME, MIXES, Mix, spared
 from tests.natlab.matrix.town import DELAY, ROUND_TRIP, SHARING, WITH_IPV6
@@ -62,6 +63,7 @@ def text(outcomes: Sequence[Outcome]) -> str:
         _letters(ordered),
         _tables(ordered),
         _special(ordered),
+        _mishaps(ordered),
         _times(ordered),
         _mixes(ordered),
         _METHOD,
@@ -70,7 +72,7 @@ def text(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(parts)
 
 
-def _place(outcome: Outcome) -> tuple[int, int, int, str, str, str]:
+def _place(outcome: Outcome) -> tuple[int, int, int, str, str, str, str]:
     """Kinds in the order of the table, then IPv6, then what is shared."""
     names = [
         *KINDS,
@@ -79,7 +81,8 @@ def _place(outcome: Outcome) -> tuple[int, int, int, str, str, str]:
     ]
     ends = sorted(names.index(name) for name in (outcome.host, outcome.guest))
     group = 2 if outcome.host in SHARING else int((outcome.host, outcome.guest) in WITH_IPV6)
-    return group, ends[0], ends[1], outcome.traffic, outcome.host, str(outcome.birthday)
+    group = 3 if outcome.event else group
+    return group, ends[0], ends[1], outcome.event, outcome.traffic, outcome.host, str(outcome.birthday)
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:
@@ -150,6 +153,7 @@ def _tables(outcomes: Sequence[Outcome]) -> str:
             for outcome in outcomes
             if outcome.traffic == traffic
             and not outcome.birthday
+            and not outcome.event
             and (outcome.host, outcome.guest) not in WITH_IPV6
         }
         rows = [kind for kind in KINDS if any(kind in pair for pair in cells)]
@@ -177,6 +181,26 @@ def _special(outcomes: Sequence[Outcome]) -> str:
         rows.setdefault(name, {})[outcome.traffic] = mark(outcome)
     lines += [f"| {name} | {row.get('udp', '')} | {row.get('tcp', '')} |" for name, row in rows.items()]
     return "\n".join([*lines, ""])
+
+
+def _mishaps(outcomes: Sequence[Outcome]) -> str:
+    lines = [
+        "## While playing",
+        "",
+        "| what happens | host | guest | game | path before | then | longest silence | wrong |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    happened = [outcome for outcome in outcomes if outcome.event]
+    for outcome in happened:
+        still = f"{outcome.silence:.1f} s" if outcome.silence is not None else "-"
+        words = [outcome.event, outcome.host, outcome.guest, outcome.traffic.upper(), outcome.letter or "-"]
+        words += [outcome.fallback or "the same", still, "; ".join(outcome.problems)]
+        lines.append(f"| {' | '.join(words)} |")
+    explained = f"""
+*Then*: the path taken first after it. Each game has to be back on its best path within {BACK:.0f} s where that is
+possible. *Longest silence*: between two answers in the guest's game, at most {FALLBACK:.0f} s beyond a cut.
+"""
+    return "\n".join([*lines, explained]) if happened else ""
 
 
 def _times(outcomes: Sequence[Outcome]) -> str:
@@ -238,6 +262,8 @@ def _details(outcomes: Sequence[Outcome]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for outcome in outcomes:
+        if outcome.event:
+            continue
         family = f"/IPv{outcome.family}" if outcome.family else ""
         carried = f"{outcome.transport.upper()}{family}"
         times = [

@@ -66,14 +66,15 @@ class Runner:
             if not self._waiting:
                 return None
             town = self._stage.town
-            cell = next((cell for cell in self._waiting if town.is_free(cell.host, cell.guest)), None)
+            free = (cell for cell in self._waiting if cell.event or town.is_free(cell.host, cell.guest))
+            cell = next(free, None)
             cell = cell or self._waiting[0]
             self._waiting.remove(cell)
             return cell
 
     def _work(self) -> None:
         while (cell := self._next()) is not None:
-            outcome = Outcome(cell.host, cell.guest, cell.traffic, cell.birthday, cell.ceiling)
+            outcome = Outcome.of(cell)
             try:
                 outcome = self._stage.play(cell)
             except Exception as error:
@@ -95,6 +96,8 @@ def line(outcome: Outcome) -> str:
         words.append(f"first byte {outcome.first_byte:.2f} s")
     if outcome.upgrade:
         words.append(f"upgrade {outcome.upgrade:.2f} s")
+    if outcome.silence is not None:
+        words.append(f"then {outcome.fallback or 'the same'}, still for {outcome.silence:.2f} s")
     if outcome.problems:
         words.append(f"FAILED: {'; '.join(outcome.problems)}")
     return " ".join(words)

@@ -111,6 +111,15 @@ class Town:
                 self._taken.difference_update(names)
                 self._changed.notify_all()
 
+    def own(self, one: str, other: str) -> tuple[Site, Site]:
+        """Two new homes of these kinds for one use."""
+        with self._building:
+            return self._build(one), self._build(other)
+
+    def _build(self, kind: str) -> Site:
+        v6 = V6.OPEN if kind in _WITH_V6 else None
+        return self.lab.site(_WITH_V6.get(kind, kind), delay=DELAY, v6=v6)
+
     def _take(self, kind: str) -> str:
         name = self._slot(kind, 0)
         assert name is not None
@@ -128,8 +137,7 @@ class Town:
         with self._building:
             homes = self._homes.setdefault(kind, [])
             while len(homes) <= int(number):
-                v6 = V6.OPEN if kind in _WITH_V6 else None
-                homes.append(self.lab.site(_WITH_V6.get(kind, kind), delay=DELAY, v6=v6))
+                homes.append(self._build(kind))
             return homes[int(number)]
 
 

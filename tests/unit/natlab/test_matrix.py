@@ -21,6 +21,7 @@ from tests.natlab.matrix.ceiling import (
     is_below,
 )
 from tests.natlab.matrix.cells import Cell, Outcome, as_json, from_json
+from tests.natlab.matrix.events import EVENTS
 from tests.natlab.matrix.game import Ledger
 from tests.natlab.matrix.plans import birthdays, everything, sample
 from tests.natlab.matrix.population import HOMES, MIXES, spared
@@ -31,12 +32,8 @@ from wlnet.steering.model import Technique
 def made_up(cell: Cell) -> Outcome:
     """As if the ceiling had been reached, from the relay on."""
     moves = cell.ceiling != "R"
-    return Outcome(
-        cell.host,
-        cell.guest,
-        cell.traffic,
-        cell.birthday,
-        cell.ceiling,
+    return replace(
+        Outcome.of(cell),
         letter=cell.ceiling,
         technique=next(name.value for name, letter in OF_TECHNIQUE.items() if letter == cell.ceiling),
         transport="udp",
@@ -99,7 +96,8 @@ def test_below_the_ceiling_is_a_worse_kind_of_path() -> None:
 def test_all_cells_are_each_pair_of_kinds_with_each_traffic() -> None:
     cells = everything()
     assert len(cells) == len(set(cells))
-    pairs = {frozenset((cell.host, cell.guest)) for cell in cells if not cell.birthday}
+    pairs = {frozenset((cell.host, cell.guest)) for cell in cells if not cell.birthday and not cell.event}
+    assert {cell.event for cell in cells} == {"", *EVENTS}
     assert len([pair for pair in pairs if pair <= set(KINDS)]) == len(KINDS) * (len(KINDS) + 1) // 2
     assert {cell.traffic for cell in cells} == {"udp", "tcp"}
 
@@ -122,7 +120,9 @@ def test_report_is_the_same_for_the_same_outcomes(outcomes: list[Outcome]) -> No
 def test_report_shows_what_is_below_the_ceiling(outcomes: list[Outcome]) -> None:
     worse = [
         replace(outcome, letter="R", problems=["below the ceiling"])
-        if {outcome.host, outcome.guest} == {"cgn", "restricted"} and outcome.traffic == "udp"
+        if {outcome.host, outcome.guest} == {"cgn", "restricted"}
+        and not outcome.event
+        and outcome.traffic == "udp"
         else outcome
         for outcome in outcomes
     ]
