@@ -248,7 +248,8 @@ def test_a_call_and_its_answers() -> None:
     assert element.first_text("NewLeaseDuration") == "600"
     assert b'xmlns:u="urn:schemas-upnp-org:service:WANIPConnection:1"' in body
     answer = (
-        b"<s:Envelope><s:Body><u:XResponse><NewExternalIPAddress> 1.2.3.4 </NewExternalIPAddress></u:XResponse>"
+        b"<s:Envelope><s:Body><u:XResponse>"
+        b"<NewExternalIPAddress> 1.2.3.4 </NewExternalIPAddress></u:XResponse>"
         b"</s:Body></s:Envelope>"
     )
     reply = igd.answer(answer, "X")
