@@ -111,7 +111,7 @@ class RealSockets(NetworkContract):
             talk.client.write(b"x")
             talk.client.end()
             await self.until(lambda talk=talk: talk.client_heard.end)  # type: ignore[misc]
-            assert talk.server_heard.log[-1] == what
+            assert talk.server_heard.log[-2:] == [what, "closed"]
             assert self.mistakes() == ["mistake"]
             talk.stop()
         bystander.client.write(b"still here")

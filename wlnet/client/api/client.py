@@ -12,6 +12,7 @@ from wlnet.client.api.hosted import HostedGame
 from wlnet.client.api.player import Player
 from wlnet.client.api.promises import FutureApi, Mailbox, Promise, Promises
 from wlnet.client.lobby.address import parse_lobby
+from wlnet.client.lobby.link import LobbyLimits
 from wlnet.client.lobby.session import Login
 from wlnet.client.mapping.mapper import PortMapper
 from wlnet.client.net.shell_sockets import SocketNetwork
@@ -32,10 +33,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     :ivar lobby: ``tcp://HOST[:PORT]`` or ``tls://HOST[:PORT]``.
     :ivar name: of the player; the lobby may add a number if it is taken.
     :ivar password: of his account; None: without account.
-    :ivar secret: without account: whoever shows the same secret again is the same player, so that he gets his
-        name back after a lost connection. Keep a random one for each installation.
+    :ivar secret: without account: whoever shows the same secret again is the same player, and gets his name
+        and games back. "": a random one, good for lost connections; keep one to be known after a restart too.
     :ivar build: the program's name and version, shown in the lobby.
     :ivar options: what may be tried, times and limits.
+    :ivar lobby_limits: how long a lobby that cannot be reached is tried.
     """
 
     lobby: str
@@ -44,6 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     secret: str = ""
     build: str = "wlnet"
     options: PartyOptions = field(default_factory=PartyOptions)
+    lobby_limits: LobbyLimits = field(default_factory=LobbyLimits)
 
 
 def twisted_client(settings: Settings, reactor: Any = None) -> Client:
@@ -80,7 +83,10 @@ class Client:
     def __init__(self, settings: Settings, network: SocketNetwork, api: FutureApi) -> None:
         address = parse_lobby(settings.lobby)
         login = Login(
-            name=settings.name, password=settings.password, secret=settings.secret, build=settings.build
+            name=settings.name,
+            password=settings.password,
+            secret=settings.secret or network.random_bytes(20).hex(),
+            build=settings.build,
         )
         self._network = network
         self._promises = Promises(api, network)
@@ -96,7 +102,15 @@ class Client:
         self._closings: list[Promise[None]] = []
         self._is_closed = False
         self._mapper = PortMapper(network) if settings.options.gather.mappings else None
-        self._party = Party(network, address, login, _User(self), settings.options, mapper=self._mapper)
+        self._party = Party(
+            network,
+            address,
+            login,
+            _User(self),
+            settings.options,
+            mapper=self._mapper,
+            limits=settings.lobby_limits,
+        )
 
     # -- the lobby -------------------------------------------------------------------------------
 

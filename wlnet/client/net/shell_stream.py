@@ -355,9 +355,10 @@ class SocketStream:
             pass  # then they get a FIN
 
     def _tell(self, what: str, call: Callable[..., None], *arguments: object) -> None:
-        """Tell the handler something; one that raises loses its stream."""
-        if not guarded(self._loop, f"stream {what}", call, *arguments):
-            self.abort()
+        """Tell the handler something; one that raises loses its stream, and is told that."""
+        if not guarded(self._loop, f"stream {what}", call, *arguments) and not self._over:
+            self._reset_on_close()
+            self._finish(StreamEnd(text="a mistake in this program"))
 
 
 def _linger_none() -> bytes:

@@ -112,6 +112,7 @@ class Party(LobbyHandler):
         self._hosted: dict[str, str] = {}
         self._joins: dict[str, _Joining] = {}
         self._asked: list[str] = []
+        self._publishing: list[str] = []
         self._rejoins: dict[str, Peer] = {}
         self._closing: Callable[[], None] | None = None
         self._over = False
@@ -200,6 +201,7 @@ class Party(LobbyHandler):
         self.name, self.hello = name, hello
         self._gatherer.linked(self.link.server, hello)
         self._user.party_ready(name)
+        self._publishing.clear()
         for game in list(self._hosted):
             self._publish(game)
         self._asked.clear()
@@ -254,6 +256,8 @@ class Party(LobbyHandler):
             case Granted():
                 self._of(told.attempt, lambda peer: peer.granted(told))
             case Published(game=game):
+                if game in self._publishing:
+                    self._publishing.remove(game)
                 self._user.party_published(game)
             case Unpublished(game=game):
                 if self._hosted.pop(game, None) is not None or self._closing is None:
@@ -375,9 +379,8 @@ class Party(LobbyHandler):
                 return
 
     def _refused(self, refused: Refused) -> None:
-        if refused.of == "publish":
-            game = next((game for game in self._hosted), "")
-            self._hosted.pop(game, None)
+        if refused.of == "publish" and self._publishing:
+            self._hosted.pop(self._publishing.pop(0), None)
             self._user.party_refused("publish", refused.text)
         elif refused.of == "join" and self._asked:
             self._join_refused(self._asked.pop(0), refused)
@@ -385,9 +388,9 @@ class Party(LobbyHandler):
     # -- hosting and joining ---------------------------------------------------------------------
 
     def _publish(self, game: str) -> None:
-        self._say(
-            Publish(game=game, traffic=_traffic(self._hosted[game]), fingerprint=self._identity.fingerprint)
-        )
+        traffic = _traffic(self._hosted[game])
+        if self._say(Publish(game=game, traffic=traffic, fingerprint=self._identity.fingerprint)):
+            self._publishing.append(game)  # answers come in the order of what was asked
 
     def _ask_join(self, game: str) -> None:
         joining = self._joins.get(game)
