@@ -19,6 +19,8 @@ _OPEN_REFUSALS = {
     OpenRefusal.RELAY: Refusal.NO_RELAY,
 }
 
+_JOINABLE = frozenset({Carrier.PEER, Carrier.RELAY})
+
 _LIST_SIZE = 60000
 """Bytes of a list at most, JSON: it has to fit into a packet of the metaserver protocol."""
 _ENTRY = 64
@@ -50,11 +52,13 @@ class Publishing:
     def publish(self, member: Member, name: str, traffic: str, fingerprint: str) -> None:
         """List a game, or take an own one up again after the connection was lost.
 
+        An own game that is on the relay stays there, and can be joined either way from now on.
+
         :raises Refusing: the lobby does not take it.
         """
         hosting, player = self._hosting, member.player
         listed = hosting.find(name)
-        if listed is not None and listed.carrier is Carrier.PEER and listed.host is player:
+        if listed is not None and listed.host is player and listed.carrier in _JOINABLE:
             game = listed
         else:
             refusal = hosting.check_open(player, name)
@@ -70,23 +74,27 @@ class Publishing:
                 owner_key=owner_key(player.key),
                 state=GameState.SETUP,
             )
-            game.on_end = partial(self._unlisted, game)
             hosting.list_game(game, player)
             hosting.enter(player, game)
+        game.on_end = partial(self._unlisted, game)
         published = PublishedGame(game=game, host=member, traffic=traffic, fingerprint=fingerprint)
         self._games[game] = published
         member.games[name] = published
         member.inbox.tell(Published(game=name))
 
     def unpublish(self, member: Member, name: str) -> None:
-        """Take an own game off the list.
+        """Take an own game off the list; one that is on the relay as well is just no peer game any more.
 
         :raises Refusing: it is not his.
         """
         published = member.games.get(name)
         if published is None:
             raise Refusing(Refusal.NOT_YOUR_GAME, "You do not host a game of that name here.")
-        self._hosting.end(published.game)
+        if published.game.carrier is Carrier.PEER:
+            self._hosting.end(published.game)
+        else:
+            published.game.on_end = None
+            self._unlisted(published.game)
 
     def open_to(self, member: Member, most: int) -> Games:
         """The games *member* could join, as many as fit."""

@@ -120,6 +120,8 @@ class Session:
             "PONG": _nothing,
             "DISCONNECT": self._disconnect,
         }
+        if office.extension is not None:
+            self._handlers = {**self._handlers, "WLNET": lambda _: self._talk.send("WLNET")}
         self._extension: Extension | None = None
         self._watch: Appointment | None = None
         self._look_later()

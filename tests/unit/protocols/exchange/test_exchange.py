@@ -32,11 +32,6 @@ def test_without_the_extension_the_command_does_not_exist() -> None:
     assert client.closed
 
 
-def test_before_login_the_command_does_not_exist() -> None:
-    client = Guestbook().rig.connect()
-    assert client.say("WLNET", "1") == [("ERROR", "GARBAGE_RECEIVED", "INVALID_CMD")]
-
-
 def test_a_client_that_never_says_it_hears_nothing_of_it() -> None:
     book = Guestbook()
     old = book.rig.player("old")
