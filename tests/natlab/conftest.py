@@ -9,6 +9,10 @@ import pytest
 from tests.natlab.lab import Lab, why_not
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--matrix", action="store_true", help="all cells of the NAT matrix; write its document")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Only when asked for with ``-m natlab``: these tests need root and take a minute."""
     if "natlab" in str(config.option.markexpr):

@@ -14,6 +14,7 @@ import msgspec
 
 from wlnet.client.gather.gathering import Gathering
 from wlnet.client.gather.surveyor import Surveyor
+from wlnet.client.gather.web import WebDoors
 from wlnet.client.gather.words import GatherOptions, ServerPlace
 from wlnet.client.lobby.address import parse_lobby
 from wlnet.client.lobby.link import LobbyHandler, LobbyLink
@@ -52,7 +53,15 @@ class Player(LobbyHandler):
 
     def gather(self) -> None:
         self.begun = self.network.now()
-        self.gathering = Gathering(self.network, self.surveyor, 0, self, GatherOptions(), self.mapper)
+        self.gathering = Gathering(
+            self.network,
+            self.surveyor,
+            0,
+            self,
+            GatherOptions(),
+            self.mapper,
+            WebDoors(self.network, self.mapper),
+        )
 
     def gathered(self, candidates: Candidates) -> None:
         self.link.say(candidates)

@@ -197,8 +197,9 @@ def _mishaps(outcomes: Sequence[Outcome]) -> str:
         words += [outcome.fallback or "the same", still, "; ".join(outcome.problems)]
         lines.append(f"| {' | '.join(words)} |")
     explained = f"""
-*Then*: the path taken first after it. Each game has to be back on its best path within {BACK:.0f} s where that
-is possible. *Longest silence*: between two answers in the guest's game, at most {FALLBACK:.0f} s beyond a cut.
+*Then*: the path taken first after it. Each game has to be back on its best path within {BACK:.0f} s where
+that is possible. *Longest silence*: between two answers in the guest's game, at most {FALLBACK:.0f} s beyond
+a cut.
 """
     return "\n".join([*lines, explained]) if happened else ""
 
