@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from wlnet.client.gather import limits
 from wlnet.client.gather.asking import DatagramQuestion
+from wlnet.client.gather.mappings import Mapped
 from wlnet.client.gather.words import KNOCK, KNOCK_SIZE, OBSERVED
 from wlnet.client.net.network import DatagramSocket, Network, Received, Timer
 from wlnet.protocols.stun import wire
@@ -22,6 +23,8 @@ class KeptDatagram(DatagramSocket):
     :param knocked: a test packet came, with that token.
     :param moved: the server sees it elsewhere now (or for the first time); None: it got no answer.
     :raises OSError: no socket can be had.
+    :ivar mapped: where the server sees it.
+    :ivar granted: what the router made of it.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class KeptDatagram(DatagramSocket):
     ) -> None:
         self.family = family
         self.mapped: Endpoint | None = None
+        self.granted: Mapped | None = None
         self.adopted = False
         self.closed = False
         self._network = network

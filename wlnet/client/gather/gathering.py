@@ -15,6 +15,7 @@ from wlnet.client.gather.listening import KeptListener
 from wlnet.client.gather.mappings import Lease, Mapped, Mapper
 from wlnet.client.gather.presenting import Offer, present
 from wlnet.client.gather.surveyor import Surveyor
+from wlnet.client.gather.web import WebDoors, WebSeat
 from wlnet.client.gather.words import WEB_PORT, GatheringEvents, GatherOptions, Line
 from wlnet.client.net.network import Accepted, DatagramSocket, Listener, Network, Received, Timer
 from wlnet.limits.addresses import parse_address
@@ -30,6 +31,7 @@ class Gathering:
     """For one attempt. Opens its sockets at once, sends nothing before :meth:`begin`.
 
     :param mapper: asks the router for mappings; None: nobody does.
+    :param doors: of all attempts; None: we are not to be reachable at 443.
     :ivar notes: what somebody should know who wonders, such as a mapping that lies.
     """
 
@@ -41,6 +43,7 @@ class Gathering:
         events: GatheringEvents,
         options: GatherOptions,
         mapper: Mapper | None = None,
+        doors: WebDoors | None = None,
     ) -> None:
         self.notes: list[str] = []
         self._network = network
@@ -49,10 +52,10 @@ class Gathering:
         self._events = events
         self._options = options
         self._router = mapper if options.mappings else None
+        self._doors = doors if options.web_port else None
         self._kept: dict[Line, _Kept] = {}
-        self._web: dict[Family, KeptListener] = {}
-        self._mapped: dict[_Kept, Mapped] = {}
-        self._leases: list[Lease] = []
+        self._web: dict[Family, WebSeat] = {}
+        self._leases: dict[Line, Lease] = {}
         self._asked: set[Line] = set()
         self._unanswered: set[Line] = set()
         self._said = 0
@@ -96,7 +99,7 @@ class Gathering:
     def adopt_listener(self, family: Family, port: int, accepted: Accepted) -> Listener | None:
         """The listening socket bound to *port*; None: not ours."""
         for kept in (self._kept.get((Transport.TCP, family)), self._web.get(family)):
-            if isinstance(kept, KeptListener) and not kept.closed and kept.local.port == port:
+            if isinstance(kept, KeptListener | WebSeat) and not kept.closed and kept.local.port == port:
                 return None if self._closed else kept.adopt(accepted)
         return None
 
@@ -108,7 +111,7 @@ class Gathering:
         self._cancel_wait()
         for name in list(self._timers):
             self._drop(name)
-        for lease in self._leases:
+        for lease in self._leases.values():
             lease.close()
         self._leases.clear()
         for kept in (*self._kept.values(), *self._web.values()):
@@ -124,8 +127,10 @@ class Gathering:
                 self._keep((Transport.UDP, family), partial(KeptDatagram, moved=moved))
             if self._options.tcp:
                 self._keep((Transport.TCP, family), KeptListener)
-                self._open_web(family)
-        self._ask_router()
+                if self._doors is not None:
+                    self._open_web(family, self._doors)
+        if self._router is not None:
+            self._ask_router(self._router)
 
     def _keep(self, line: Line, make: Callable[..., _Kept]) -> None:
         try:
@@ -133,22 +138,17 @@ class Gathering:
         except OSError as error:
             self.notes.append(f"no {line[0].value} socket over IPv{line[1].value}: {error}")
 
-    def _open_web(self, family: Family) -> None:
-        """Listen at 443 if a public address is our own (mostly that is not allowed, or somebody else does);
-
-        else at a port of its own, which the router may map to its 443: a port has one mapping only.
-        """
-        if not self._options.web_port:
-            return
-        own = [one for one in self._addresses(family) if is_public(one)]
-        if not own and not (family is Family.V4 and self._router is not None):
-            return
+    def _open_web(self, family: Family, doors: WebDoors) -> None:
+        public = any(is_public(one) for one in self._addresses(family))
         try:
-            self._web[family] = KeptListener(
-                self._network, family, self._knocked, port=WEB_PORT if own else 0
+            seat = doors.enter(
+                family, self._attempt, public=public, knocked=self._knocked, changed=self._changed
             )
         except OSError as error:
-            self.notes.append(f"not reachable at port {WEB_PORT}: {error}")
+            self.notes.append(f"not reachable at port {WEB_PORT} over IPv{family.value}: {error}")
+            return
+        if seat is not None:
+            self._web[family] = seat
 
     def _addresses(self, family: Family) -> list[str]:
         """Our own addresses, the one the system prefers first."""
@@ -218,6 +218,7 @@ class Gathering:
         self._complete = True
         self._drop("complete")
         self._say()
+        self._later("expire", limits.UNUSED, self._expire)
         if not self._surveyor.survey.complete:
             self._cancel_wait = self._surveyor.when_known(self._catch_up, over=True)
 
@@ -230,41 +231,47 @@ class Gathering:
                 self._ask(line)
         self._settle()
 
+    def _expire(self) -> None:
+        """No plan names any more what none has named by now."""
+        for line, kept in self._kept.items():
+            if not kept.adopted:
+                kept.forget()
+                lease = self._leases.pop(line, None)
+                if lease is not None:
+                    lease.close()
+        for seat in self._web.values():
+            if not seat.adopted:
+                seat.forget()
+
     # -- mappings ------------------------------------------------------------------------------------
 
-    def _ask_router(self) -> None:
-        if self._router is None:
-            return
-        for kept in (*self._kept.values(), *self._web.values()):
-            transport = Transport.UDP if isinstance(kept, KeptDatagram) else Transport.TCP
-            port = kept.local.port
-            if port != WEB_PORT:
-                wanted = WEB_PORT if kept in self._web.values() else 0
-                told = partial(self._granted, kept, wanted)
-                self._leases.append(self._router.map(transport, kept.family, port, told, wanted_port=wanted))
+    def _ask_router(self, router: Mapper) -> None:
+        for line, kept in self._kept.items():
+            told = partial(self._granted, kept)
+            self._leases[line] = router.map(*line, kept.local.port, told)
 
-    def _granted(self, kept: _Kept, wanted: int, mapped: Mapped | None) -> None:
-        if self._closed:
-            return
-        if mapped is None or (wanted and mapped.port != wanted):
-            self._mapped.pop(kept, None)
-        else:
-            self._mapped[kept] = mapped
-        if self._complete:
+    def _granted(self, kept: _Kept, mapped: Mapped | None) -> None:
+        kept.granted = mapped
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._complete and not self._closed:
             self._settle()
 
-    def _honest(self, line: Line, mapped: Mapped, seen: set[str]) -> bool:
-        """The router's outer address is the one the server sees; else nobody gets through to it."""
+    def _believed(self, line: Line, granted: Mapped | None, seen: set[str]) -> Mapped | None:
+        """Unless the router's outer address is the one the server sees, nobody gets through to it."""
+        if granted is None:
+            return None
         try:
-            address = str(parse_address(mapped.address))
+            address = str(parse_address(granted.address))
         except ValueError:
-            return False
+            return None
         if address in seen:
-            return True
+            return granted
         note = f"the router maps {line[0].value} to {address}, where the server does not see us"
-        if note not in self.notes:
+        if note not in self.notes and len(self.notes) < limits.MAX_NOTES:
             self.notes.append(note)
-        return False
+        return None
 
     # -- saying --------------------------------------------------------------------------------------
 
@@ -277,10 +284,16 @@ class Gathering:
         seen |= {kept.mapped.host for kept in self._kept.values() if kept.mapped is not None}
         offers = []
         for line, kept in self._kept.items():
-            offers.append(self._offer(line, kept, self._addresses(line[1]), seen))
-        for family, door in self._web.items():
-            own = [one for one in self._addresses(family) if is_public(one)]
-            offers.append(self._offer((Transport.TCP, family), door, own, seen))
+            if not kept.closed:
+                granted = self._believed(line, kept.granted, seen)
+                addresses = self._addresses(line[1])
+                offers.append(Offer(line, kept.local.port, addresses, kept.mapped, granted))
+        for family, seat in self._web.items():
+            if not seat.closed:
+                line = (Transport.TCP, family)
+                own = [one for one in self._addresses(family) if is_public(one)]
+                granted = self._believed(line, seat.granted, seen)
+                offers.append(Offer(line, seat.local.port, own, None, granted))
         candidates = present(
             self._attempt,
             offers,
@@ -293,12 +306,6 @@ class Gathering:
             self._last = candidates
             self._said += 1
             self._events.gathered(candidates)
-
-    def _offer(self, line: Line, kept: _Kept, addresses: list[str], seen: set[str]) -> Offer:
-        mapped = self._mapped.get(kept)
-        if mapped is not None and not self._honest(line, mapped, seen):
-            mapped = None
-        return Offer(line, kept.local.port, addresses, kept.mapped, mapped)
 
     # -- small things --------------------------------------------------------------------------------
 

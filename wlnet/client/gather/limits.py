@@ -49,6 +49,9 @@ BINDING_PACE = Pace(rto=0.2, tries=4, last_wait=2.0)
 KEEPALIVE = 10.0
 KEPT_STREAM = 60.0
 """The connection that measured a TCP port is kept open so long: some NATs forget the port with it."""
+UNUSED = 90.0
+"""What nobody adopted so long after it was said is closed: no plan names it any more, since plans end 45 s
+after the first play, which begins within 20 s."""
 HOLD = 20.0
 """No survey so long after the beginning: new flows would spoil counted ports."""
 
@@ -64,3 +67,4 @@ MAX_HOSTS = 10
 MAX_SAID = 24
 """Times the candidates of one attempt are said."""
 LEAST_CANDIDATES = 4
+MAX_NOTES = 16

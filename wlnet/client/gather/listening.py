@@ -1,4 +1,4 @@
-"""A TCP port of an attempt: it listens from the start, and the first bytes decide whose a connection is."""
+"""A TCP port of an attempt: it listens from the start, and is shared with connects from the same port."""
 
 from __future__ import annotations
 
@@ -6,40 +6,37 @@ from collections.abc import Callable
 
 from wlnet.client.gather import limits
 from wlnet.client.gather.asking import StreamQuestion
-from wlnet.client.gather.words import KNOCK, KNOCK_SIZE
-from wlnet.client.net.network import Accepted, Listener, Network, Stream, StreamEnd, StreamHandler, Timer
+from wlnet.client.gather.mappings import Mapped
+from wlnet.client.gather.strangers import WAIT, Strangers, Verdict
+from wlnet.client.net.network import Accepted, Listener, Network, Stream, StreamHandler, Timer
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.steering.model import Family
 
-_HELD = 2048
-"""Bytes read of a connection that nobody took yet."""
-
 
 class KeptListener(Listener):
-    """Listens at a port of all addresses; shares it with connects (SO_REUSEADDR, SO_REUSEPORT).
+    """Listens at a port of the system's choice, of all addresses (SO_REUSEADDR, SO_REUSEPORT).
 
     A connection that begins with the server's test packet ends here, all others are for who adopted it, and
     wait a little if nobody has.
 
-    :param port: 0: one of the system's choice.
     :param knocked: a test packet came, with that token.
-    :raises OSError: the port cannot be had.
+    :raises OSError: no port can be had.
+    :ivar mapped: where the server sees it.
+    :ivar granted: what the router made of it.
     """
 
-    def __init__(
-        self, network: Network, family: Family, knocked: Callable[[str], None], *, port: int = 0
-    ) -> None:
+    def __init__(self, network: Network, family: Family, knocked: Callable[[str], None]) -> None:
         self.family = family
         self.mapped: Endpoint | None = None
+        self.granted: Mapped | None = None
         self.adopted = False
         self.closed = False
         self._network = network
-        self._knocked: Callable[[str], None] | None = knocked
+        self._strangers = Strangers(network, self._judge, knocked)
         self._accepted: Accepted | None = None
-        self._strangers: list[_Stranger] = []
         self._question: StreamQuestion | None = None
         self._question_ends: Timer | None = None
-        self._listener = network.listen(family, self._arrived, port=port, reuse=port == 0)
+        self._listener = network.listen(family, self._strangers.arrived, reuse=True)
 
     # -- for the gathering -----------------------------------------------------------------------
 
@@ -62,7 +59,7 @@ class KeptListener(Listener):
 
     def forget(self) -> None:
         """The gathering is over: call it no more, and close the port unless it was adopted."""
-        self._knocked = None
+        self._strangers.knocked = lambda _token: None
         self._stop_asking()
         if not self.adopted:
             self.close()
@@ -74,30 +71,8 @@ class KeptListener(Listener):
         if self._question_ends is not None:
             self._question_ends.cancel()
 
-    def _arrived(self, stream: Stream) -> StreamHandler | None:
-        if self.closed or len(self._strangers) >= limits.MAX_STRANGERS:
-            return None
-        stranger = _Stranger(self, self._network, stream)
-        self._strangers.append(stranger)
-        return stranger
-
-    # -- for strangers ---------------------------------------------------------------------------
-
-    def knock(self, token: str) -> None:
-        """A connection was the server's test."""
-        if self._knocked is not None:
-            self._knocked(token)
-
-    def owner_for(self, stream: Stream) -> tuple[bool, StreamHandler | None]:
-        """Whether somebody adopted this port, and his handler for *stream*, None if he does not want it."""
-        if self._accepted is None:
-            return False, None
-        return True, self._accepted(stream)
-
-    def remove(self, stranger: _Stranger) -> None:
-        """It is no stranger any more."""
-        if stranger in self._strangers:
-            self._strangers.remove(stranger)
+    def _judge(self, first: bytes, stream: Stream) -> StreamHandler | Verdict | None:  # noqa: ARG002
+        return WAIT if self._accepted is None else self._accepted(stream)
 
     # -- for who adopts it -----------------------------------------------------------------------
 
@@ -107,12 +82,8 @@ class KeptListener(Listener):
             return None
         self.adopted = True
         self._accepted = accepted
-        self._network.call_later(0.0, self._introduce)
+        self._network.call_later(0.0, self._strangers.decide_again)
         return self
-
-    def _introduce(self) -> None:
-        for stranger in list(self._strangers):
-            stranger.decide()
 
     @property
     def local(self) -> Endpoint:
@@ -125,81 +96,4 @@ class KeptListener(Listener):
             self.closed = True
             self._stop_asking()
             self._listener.close()
-            for stranger in list(self._strangers):
-                stranger.refuse()
-
-
-class _Stranger(StreamHandler):
-    """An accepted connection until it is known whose it is; then it passes everything on."""
-
-    def __init__(self, door: KeptListener, network: Network, stream: Stream) -> None:
-        self._door = door
-        self._stream = stream
-        self._buffer = b""
-        self._handler: StreamHandler | None = None
-        self._ended = False
-        self._timer = network.call_later(limits.STRANGER_TIME, self.refuse)
-
-    def connected(self, local: Endpoint) -> None:
-        """It was from the start."""
-
-    def received(self, data: bytes) -> None:
-        if self._handler is not None:
-            self._handler.received(data)
-            return
-        self._buffer += data
-        if len(self._buffer) > _HELD:
-            self._stream.pause()
-        self.decide()
-
-    def ended(self) -> None:
-        if self._handler is not None:
-            self._handler.ended()
-            return
-        self._ended = True
-        if not self._buffer or self._buffer[0] == KNOCK:
-            self.refuse()
-
-    def drained(self) -> None:
-        if self._handler is not None:
-            self._handler.drained()
-
-    def closed(self, end: StreamEnd) -> None:
-        if self._handler is not None:
-            self._handler.closed(end)
-        else:
-            self._leave()
-
-    def refuse(self) -> None:
-        """It is nobody's."""
-        if self._handler is None:
-            self._leave()
-            self._stream.abort()
-
-    def decide(self) -> None:
-        """Look at the first bytes."""
-        if self._handler is not None or not self._buffer:
-            return
-        if self._buffer[0] == KNOCK:
-            if len(self._buffer) >= KNOCK_SIZE:
-                self._leave()
-                self._door.knock(self._buffer[1:KNOCK_SIZE].hex())
-                self._stream.close()
-            return
-        adopted, handler = self._door.owner_for(self._stream)
-        if not adopted:
-            return
-        if handler is None:
-            self.refuse()
-            return
-        self._leave()
-        self._handler = handler
-        buffer, self._buffer = self._buffer, b""
-        self._stream.resume()
-        handler.received(buffer)
-        if self._ended:
-            handler.ended()
-
-    def _leave(self) -> None:
-        self._timer.cancel()
-        self._door.remove(self)
+            self._strangers.close()

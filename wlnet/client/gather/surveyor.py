@@ -58,6 +58,7 @@ class Surveyor:
         self._interfaces: tuple[str, ...] = ()
         self._clocks = 0.0
         self._look: Timer | None = None
+        self._tellings: list[Timer] = []
         self._closed = False
 
     # -- what is known -------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ class Surveyor:
         self._stop()
         if self._look is not None:
             self._look.cancel()
-        for timer in self._holds.values():
+        for timer in (*self._holds.values(), *self._tellings):
             timer.cancel()
         self._holds.clear()
         self._waiting.clear()
@@ -162,7 +163,7 @@ class Surveyor:
         """
         wait = _Wait(call, over=over)
         self._waiting.append(wait)
-        self._network.call_later(0.0, self._tell)
+        self._tell_in(0.0)
         return wait.cancel
 
     # -- surveying -----------------------------------------------------------------------------------
@@ -188,7 +189,7 @@ class Surveyor:
                 if wanted:
                     self._discover(transport, family, server)
         self._observe()
-        self._network.call_later(limits.SILENCE + 0.01, self._tell)
+        self._tell_in(limits.SILENCE + 0.01)
         self._tell()
 
     def _discover(self, transport: Transport, family: Family, server: Endpoint) -> None:
@@ -229,6 +230,14 @@ class Surveyor:
             self._observation.close()
         tickets, self._tickets = self._tickets, ()
         self._observation = Observation(self._network, self._servers.values(), tickets)
+
+    def _tell_in(self, delay: float) -> None:
+        def due() -> None:
+            self._tellings.remove(timer)
+            self._tell()
+
+        timer = self._network.call_later(delay, due)
+        self._tellings.append(timer)
 
     def _tell(self) -> None:
         now = self._network.now()

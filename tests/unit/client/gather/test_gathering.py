@@ -7,12 +7,13 @@ import pytest
 
 from tests.support.sim_stun import FIRST, PORTS
 from tests.support.simnet_nat import Protocol, SimNat
+from tests.unit.client.gather.streams import Handler
 from tests.unit.client.gather.world import PLACE, PRIVATE, PUBLIC, World, hello
 from wlnet.client.gather import limits
 from wlnet.client.gather.gathering import Gathering
 from wlnet.client.gather.mappings import Mapped
 from wlnet.client.gather.words import GatherOptions, ServerPlace
-from wlnet.client.net.network import Stream, StreamEnd, StreamHandler
+from wlnet.client.net.network import Stream
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.steering.model import Allocation, CandidateKind, Family, Filtering, Mapping, Transport
 
@@ -22,34 +23,6 @@ UDP, TCP = Transport.UDP, Transport.TCP
 HOST, REFLEXIVE, MAPPED = CandidateKind.HOST, CandidateKind.SERVER_REFLEXIVE, CandidateKind.MAPPED
 V4 = Family.V4
 TOKEN = bytes(range(16))
-
-
-@dataclass
-class Handler(StreamHandler):
-    data: bytes = b""
-    up: bool = False
-    end: StreamEnd | None = None
-    finished: bool = False
-    stream: Stream | None = None
-
-    def connected(self, local: Endpoint) -> None:
-        self.up = True
-
-    def received(self, data: bytes) -> None:
-        self.data += data
-
-    def ended(self) -> None:
-        self.finished = True
-
-    def drained(self) -> None:
-        pass
-
-    def closed(self, end: StreamEnd) -> None:
-        self.end = end
-
-    def take(self, stream: Stream) -> StreamHandler:
-        self.stream = stream
-        return self
 
 
 @dataclass
@@ -193,20 +166,6 @@ class TestWhatIsSaid:
         assert len(world.events.last.candidates) == 6
         assert len(world.events.of(REFLEXIVE)) == 2
         assert {one.address for one in world.events.of(HOST)} == {"192.168.1.10", "192.168.1.11"}
-
-    def test_a_public_host_is_reachable_at_443(self) -> None:
-        world = behind(SimNat(PUBLIC, Mapping.NONE, Filtering.ENDPOINT_INDEPENDENT), addresses=(PUBLIC,))
-        first, second = world.gather(), world.gather(attempt=8)
-        world.net.advance(2)
-        messages = {said.attempt: said for _, said in world.events.candidates}
-        ports = {
-            attempt: {one.port for one in said.candidates if one.transport is TCP and one.kind is HOST}
-            for attempt, said in messages.items()
-        }
-        assert 443 in ports[7]
-        assert 443 not in ports[8]
-        assert "443" in second.notes[0]
-        assert not first.notes
 
     def test_private_hosts_do_not_touch_443(self) -> None:
         world = behind(SimNat(PUBLIC))
@@ -397,6 +356,34 @@ class TestSharing:
 
 
 class TestMappings:
+    def test_the_routers_443_is_asked_for_once(self) -> None:
+        world = behind(SimNat(PUBLIC))
+        router = Router()
+        gatherings = [world.gather(mapper=router, attempt=number) for number in (7, 8)]
+        world.net.advance(2)
+        assert len(router.ports) == 5
+        router.wishes[TCP, V4, 443](Mapped(PUBLIC, 443))
+        world.net.advance(1)
+        last = {said.attempt: said for _, said in world.events.candidates}
+        ports = [{one.base_port for one in said.candidates if one.port == 443} for said in last.values()]
+        assert len(ports) == 2
+        assert ports[0] == ports[1]
+        for gathering in gatherings:
+            gathering.close()
+        assert router.closed == 5
+        assert world.player.open == 0
+
+    def test_what_nobody_took_is_given_back(self) -> None:
+        world = behind(SimNat(PUBLIC))
+        router = Router()
+        gathering = world.gather(mapper=router)
+        world.complete()
+        (outer,) = world.events.of(REFLEXIVE, UDP)
+        gathering.adopt_datagram(V4, outer.base_port, lambda data, source: None)
+        world.net.advance(limits.UNUSED + 1)
+        assert router.closed == 2
+        assert world.player.open == 1
+
     def test_offered_late(self) -> None:
         world = behind(SimNat(PUBLIC))
         router = Router()

@@ -11,6 +11,7 @@ from tests.support.simnet_nat import SimNat
 from wlnet.client.gather.gathering import Gathering
 from wlnet.client.gather.mappings import Mapper
 from wlnet.client.gather.surveyor import Surveyor
+from wlnet.client.gather.web import WebDoors
 from wlnet.client.gather.words import GatherOptions, ServerPlace
 from wlnet.protocols.exchange.messages import Candidates, Hello
 from wlnet.steering.model import Candidate, CandidateKind, Transport
@@ -69,6 +70,7 @@ class World:
         self.changes = 0
         self.surveyor = Surveyor(self.player, place, changed=self._changed)
         self.events = Events(self.net)
+        self.doors: WebDoors | None = None
 
     def _changed(self) -> None:
         self.changes += 1
@@ -80,7 +82,17 @@ class World:
     def gather(
         self, options: GatherOptions | None = None, mapper: Mapper | None = None, attempt: int = 7
     ) -> Gathering:
-        return Gathering(self.player, self.surveyor, attempt, self.events, options or GatherOptions(), mapper)
+        if self.doors is None:
+            self.doors = WebDoors(self.player, mapper)
+        return Gathering(
+            self.player,
+            self.surveyor,
+            attempt,
+            self.events,
+            options or GatherOptions(),
+            mapper,
+            self.doors,
+        )
 
     def complete(self, limit: float = 3.0) -> Candidates:
         self.net.run_until(lambda: self.events.complete, limit)
