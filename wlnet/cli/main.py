@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from wlnet import __version__
-from wlnet.cli import ban, config, user
+from wlnet.cli import ban, config, trace, user
 from wlnet.config.load import ConfigError
 
 USAGE_ERROR = 2
@@ -34,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wlnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (config, user, ban):
+    for module in (config, user, ban, trace):
         module.add_parser(commands)
     return parser
 

@@ -342,6 +342,15 @@ class Rendezvous(_Section, frozen=True):
             description="How far the clocks of lobby and relay may differ.",
         ),
     ] = 30.0
+    trace_file: Annotated[
+        str,
+        Meta(description="What happened in each attempt is written to this file in server.state_dir, for `wlnet trace`; "
+             "empty: nowhere."),
+    ] = "attempts.jsonl"  # fmt: skip
+    trace_size: Annotated[
+        Size,
+        Meta(ge=65536, le=2**40, description="Size of that file and the one before it; the oldest attempts go."),
+    ] = 16777216
     used_tickets_per_player: Annotated[
         AtLeastOne,
         Meta(description="Used tickets of one player the lobby remembers at a time; more are refused."),

@@ -17,13 +17,15 @@ from wlnet.moderation.sanctions import Kind, Sanction, Sanctions, Target
 from wlnet.rendezvous.claims import Claims, is_address
 from wlnet.rendezvous.events import ExchangeInbox, Granted, Refusal
 from wlnet.rendezvous.meetings import Meetings
-from wlnet.rendezvous.member import Member, Seat, new_member
+from wlnet.rendezvous.member import Meeting, Member, Seat, new_member
 from wlnet.rendezvous.permits import Permits
 from wlnet.rendezvous.ports import PairRelays, ReachPort, StunPlace
 from wlnet.rendezvous.publishing import Publishing
+from wlnet.rendezvous.records import AttemptRecord, record_of
 from wlnet.rendezvous.refusing import Refusing
 from wlnet.rendezvous.vetting import Vetting
 from wlnet.steering.attempt import Ignored, Result
+from wlnet.steering.model import Side
 from wlnet.steering.statistics import Statistics
 from wlnet.steering.trace import EndReason
 from wlnet.tickets.ticket import TicketError
@@ -38,6 +40,7 @@ class Desk:
 
     :param wall: Unix seconds.
     :param random_bytes: so many bytes nobody can guess.
+    :param on_record: given the record of each attempt that has ended, and the guest's address.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Desk:
         wall: Callable[[], float],
         random_bytes: Callable[[int], bytes],
         new_game_id: Callable[[], str],
+        on_record: Callable[[AttemptRecord, str], None] = lambda _record, _address: None,
     ) -> None:
         self.settings = settings
         self._agenda: Agenda = lobby.agenda
@@ -59,11 +63,20 @@ class Desk:
         self._members: dict[Player, Member] = {}
         self._by_id: dict[str, Member] = {}
         self._random_bytes = random_bytes
+        self._wall = wall
+        self._on_record = on_record
         self._relays = relays
         self._permits = Permits(relays, settings, wall, random_bytes)
         self._publishing = Publishing(lobby.hosting, new_game_id, self._game_ended)
         self._meetings = Meetings(
-            self._agenda, settings, relays, self._permits, Statistics(metrics), self._count, random_bytes
+            self._agenda,
+            settings,
+            relays,
+            self._permits,
+            Statistics(metrics),
+            self._count,
+            random_bytes,
+            self._attempt_ended,
         )
         self._vetting = Vetting(
             self._agenda, settings, relays, reach, random_bytes, self._count, self._refresh
@@ -277,6 +290,11 @@ class Desk:
 
     def _new_bucket(self) -> TokenBucket:
         return TokenBucket(self.settings.join_rate, self.settings.join_burst, self._agenda.now())
+
+    def _attempt_ended(self, meeting: Meeting) -> None:
+        record = record_of(meeting, self._agenda.now(), self._wall())
+        if record is not None:
+            self._on_record(record, meeting.seats[Side.GUEST].address)
 
     def _count(self, limit: Limit) -> None:
         self._metrics.limited(Front.RENDEZVOUS, limit)

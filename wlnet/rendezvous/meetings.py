@@ -32,6 +32,7 @@ class Meetings:
 
     :param count_limit: told of every limit met.
     :param random_bytes: so many bytes nobody can guess.
+    :param ended: told of each meeting whose attempt has ended.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Meetings:
         statistics: Statistics,
         count_limit: Callable[[Limit], None],
         random_bytes: Callable[[int], bytes],
+        ended: Callable[[Meeting], None],
     ) -> None:
         self._agenda = agenda
         self._settings = settings
@@ -51,6 +53,7 @@ class Meetings:
         self._statistics = statistics
         self._count = count_limit
         self._random_bytes = random_bytes
+        self._ended = ended
         self._meetings: dict[int, Meeting] = {}
         self._birthdays: dict[tuple[str, str], None] = {}
         self._numbers = count(1)
@@ -226,7 +229,7 @@ class Meetings:
             seat.member.inbox.tell(Settled(attempt=attempt.number, step=step.number, kind=step.step.kind))
 
     def ended(self, attempt: Attempt) -> None:
-        """Count it and tell both."""
+        """Count it, tell both, and have it recorded."""
         self._statistics.count(attempt)
         meeting = self._meetings[attempt.number]
         if attempt.birthday_tried:
@@ -244,6 +247,7 @@ class Meetings:
                         text=attempt.sentence(),
                     )
                 )
+        self._ended(meeting)
 
     def _remember_birthday(self, meeting: Meeting) -> None:
         key = _names(meeting.seats[Side.HOST].member, meeting.seats[Side.GUEST].member)

@@ -38,7 +38,7 @@ class FigureLine:
         parts = []
         for family in self._metrics.registry.collect():
             for sample in family.samples:
-                if sample.value and not sample.name.endswith("_created"):
+                if sample.value and not sample.name.endswith(("_created", "_bucket")):
                     name = sample.name.removeprefix("wlnet_").removesuffix("_total").replace("_", " ")
                     words = [name, *sample.labels.values()]
                     parts.append(f"{' '.join(words)} {sample.value:.0f}")

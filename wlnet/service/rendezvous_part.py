@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from pathlib import Path
+
+from twisted.logger import Logger
 
 from wlnet.link.pair_end import PairEnd
 from wlnet.lobby.lobby import Lobby
@@ -14,10 +17,14 @@ from wlnet.protocols.stun.shell_datagrams import DatagramMux
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.rendezvous.desk import Desk
 from wlnet.rendezvous.ports import NoRelays, PairRelays
+from wlnet.rendezvous.records import AttemptRecord
 from wlnet.rendezvous.shell_reach import Reach
+from wlnet.rendezvous.shell_records import RecordFile
 from wlnet.service.shared import Shared, new_room_id
 from wlnet.tickets.keys import MIN_KEY, TicketKeys
 from wlnet.tickets.ticket import TicketError, from_text
+
+_log = Logger(namespace="wlnet.rendezvous")
 
 
 class RendezvousPart:
@@ -32,6 +39,12 @@ class RendezvousPart:
         if relays is None:
             relays = NoRelays(TicketKeys(secrets.token_bytes(MIN_KEY)))
         self._reach = Reach(shared.reactor)
+        self._may_log = shared.may_log
+        settings = shared.config.rendezvous
+        self._records: RecordFile | None = None
+        if settings.trace_file:
+            path = Path(shared.config.server.state_dir) / settings.trace_file
+            self._records = RecordFile(path, settings.trace_size)
         self.desk = Desk(
             lobby,
             shared.config.rendezvous,
@@ -42,6 +55,7 @@ class RendezvousPart:
             wall=shared.wall,
             random_bytes=secrets.token_bytes,
             new_game_id=new_room_id,
+            on_record=self._recorded,
         )
         self._journal = LogJournal(shared.may_log)
         self.extension = exchanges(self.desk, shared.metrics, self._journal)
@@ -49,6 +63,18 @@ class RendezvousPart:
         shared.metrics.observe(
             "wlnet_meetings", "Pairs of a guest and a host known", lambda: self.desk.meetings
         )
+
+    def _recorded(self, record: AttemptRecord, address: str) -> None:
+        if self._records is not None:
+            self._records.write(record)
+        if self._may_log(address):
+            _log.info(
+                "attempt {number}, {guest} to {host}: {sentence}",
+                number=record.number,
+                guest=record.guest,
+                host=record.host,
+                sentence=record.sentence,
+            )
 
     def observe(self, ticket: str, address: str) -> bool:
         """A relay elsewhere got this ticket (as text) from *address*: whether it was worth something."""

@@ -17,6 +17,7 @@ from wlnet.protocols.exchange.session import exchanges
 from wlnet.rendezvous.desk import Desk
 from wlnet.rendezvous.events import Told
 from wlnet.rendezvous.ports import StunPlace
+from wlnet.rendezvous.records import AttemptRecord
 from wlnet.steering.model import Side, Transport
 from wlnet.steering.rules import RelayPlace
 from wlnet.tickets.keys import TicketKeys
@@ -72,6 +73,7 @@ class Guestbook:
     def __init__(self, **settings: object) -> None:
         self.rig = Rig()
         self.relays, self.reach = Relays(), Reach()
+        self.records: list[tuple[AttemptRecord, str]] = []
         self._fresh = count(1)
         self.desk = Desk(
             self.rig.lobby,
@@ -83,6 +85,7 @@ class Guestbook:
             wall=lambda: 1_700_000_000.0 + self.rig.clock.seconds(),
             random_bytes=lambda size: next(self._fresh).to_bytes(size, "big"),
             new_game_id=lambda: f"peer{next(self._fresh)}",
+            on_record=lambda record, address: self.records.append((record, address)),
         )
         self.rig.office = replace(self.rig.office, extension=exchanges(self.desk, self.rig.metrics))
 
