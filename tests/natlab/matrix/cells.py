@@ -163,7 +163,7 @@ class _Play:
         hosted = Hosted(self.homes[0].host, self.cell.traffic)
         try:
             with self._host(hosted.port) as host:
-                if not host.wait_for(lambda: host.find("published"), _START):
+                if not host.wait_for(lambda: host.find("hosting"), _START):
                     self._problem("the game was not published")
                     host.stop()
                     self._keep(host)
@@ -185,7 +185,7 @@ class _Play:
 
     def _common(self, side: int) -> list[str]:
         kind = (self.cell.host, self.cell.guest)[side]
-        words = [*self.stage.lobby(kind), "--name", f"{('ann', 'bob')[side]}-{self.game}"]
+        words = ["--verbose", *self.stage.lobby(kind), "--name", f"{('ann', 'bob')[side]}-{self.game}"]
         return [*words, "--birthday"] if self.cell.birthday else words
 
     def _problem(self, text: str) -> None:
