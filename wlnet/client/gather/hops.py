@@ -22,7 +22,7 @@ class HopSearch:
     """First a few TTLs far apart, then those between the largest that ends on the way and the next one.
 
     Each is tried twice; an answer means that its TTL suffices, silence twice that it does not. Two rounds,
-    at most 18 times 2 packets, from one socket, so one flow.
+    at most 16 times 2 packets, from one socket, so one flow.
 
     :param done: gets the number of hops; None: not known.
     :raises OSError: no socket can be had.

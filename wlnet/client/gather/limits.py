@@ -15,7 +15,7 @@ SILENCE = 1.0
 FRESH = 300.0
 """A survey is made again after that."""
 LOOK = 2.0
-"""Between two looks at the interfaces."""
+"""Between two looks at our own addresses."""
 SLEPT = 20.0
 """Two clocks differ by more: the machine was asleep, its NAT has forgotten it."""
 LONGEST_HOLD = 30.0
@@ -23,7 +23,7 @@ LONGEST_HOLD = 30.0
 
 # -- hops ---------------------------------------------------------------------------------------------
 
-COARSE_HOPS = (2, 4, 6, 8, 11, 14, 17, 20, 24, 28, 32, 40, 64)
+COARSE_HOPS = (2, 4, 6, 8, 11, 14, 17, 20, 24, 28, 32, 36, 40)
 HOP_WAIT = 0.25
 """For answers of one round, at least; three round trips if that is more."""
 LONGEST_HOP_WAIT = 1.0

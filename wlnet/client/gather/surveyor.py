@@ -55,7 +55,7 @@ class Surveyor:
         self._holds: dict[object, Timer] = {}
         self._wanted = False
         self._surveyed_at: float | None = None
-        self._interfaces: tuple[str, ...] = ()
+        self._sources: dict[Family, str] = {}
         self._clocks = 0.0
         self._look: Timer | None = None
         self._tellings: list[Timer] = []
@@ -104,7 +104,6 @@ class Surveyor:
         """Survey, and go on looking whether something changes."""
         if self._closed or self._look is not None:
             return
-        self._interfaces = self._network.interfaces()
         self._clocks = self._network.wall() - self._network.now()
         self._survey()
         self._look = self._network.call_later(limits.LOOK, self._watch)
@@ -183,6 +182,7 @@ class Surveyor:
         self._findings.clear()
         self._hops.clear()
         self._servers = self._find_servers()
+        self._sources = self._find_sources(self._servers)
         # Each in one go, so that the ports its flows get come one after another.
         for family, server in self._servers.items():
             for transport, wanted in ((Transport.UDP, self._udp), (Transport.TCP, self._tcp)):
@@ -271,17 +271,22 @@ class Surveyor:
                 found[family] = server
         return found
 
+    def _find_sources(self, servers: dict[Family, Endpoint]) -> dict[Family, str]:
+        """Our own addresses towards the server. Others come and go with virtual machines and the like."""
+        found = {family: self._network.source_for(server) for family, server in servers.items()}
+        return {family: source for family, source in found.items() if source is not None}
+
     # -- changes -------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
         network = self._network
         self._look = network.call_later(limits.LOOK, self._watch)
-        interfaces = network.interfaces()
+        sources = self._find_sources(self._find_servers())
         clocks = network.wall() - network.now()
         slept = abs(clocks - self._clocks) > limits.SLEPT
         self._clocks = clocks
-        if slept or set(interfaces) != set(self._interfaces):
-            self._interfaces = interfaces
+        if slept or sources != self._sources:
+            self._sources = sources
             self._again()
             self.changed()
         elif self._surveyed_at is not None and network.now() - self._surveyed_at >= limits.FRESH:

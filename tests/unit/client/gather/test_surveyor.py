@@ -8,6 +8,7 @@ from tests.support.simnet import CORE_HOPS
 from tests.support.simnet_nat import Protocol, SimNat
 from tests.unit.client.gather.world import PLACE, PRIVATE, PUBLIC, World, hello, ticket
 from wlnet.client.gather import limits
+from wlnet.client.gather.hops import HopSearch
 from wlnet.client.gather.words import ServerPlace
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.steering.model import Allocation, Family, Filtering, Mapping, Transport
@@ -95,6 +96,33 @@ def test_hops_are_found_without_reading_ttls() -> None:
     world.net.advance(1)
     assert len(world.stun.asked) == before + 1
     assert hops > CORE_HOPS
+
+
+def test_hops_take_few_packets_and_end_where_nothing_comes_back() -> None:
+    world = World(SimNat(PUBLIC))
+    counts: list[int] = []
+    world.net.taps.append(lambda name, source, to, data: counts.append(1) if name == "player" else None)
+    found: list[int | None] = []
+    for deaf in (False, True):
+        world.stun.deaf_to = lambda data, source, deaf=deaf: deaf  # type: ignore[misc]
+        counts.clear()
+        HopSearch(world.player, Endpoint(FIRST, PORTS[0]), 0.04, found.append)
+        world.net.advance(3)
+        assert 0 < len(counts) <= 32
+        assert world.player.open == 0
+    assert found == [CORE_HOPS + 2, None]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hops_of_a_lossy_line_are_not_far_off(seed: int) -> None:
+    world = World(SimNat(PUBLIC))
+    world.net.random.seed(seed)
+    world.net.link(world.player, world.stun.host, loss=0.1)
+    found: list[int | None] = []
+    HopSearch(world.player, Endpoint(FIRST, PORTS[0]), 0.04, found.append)
+    world.net.advance(3)
+    assert found[0] is not None
+    assert CORE_HOPS + 2 <= found[0] <= CORE_HOPS + 4
 
 
 def test_udp_blocked() -> None:
@@ -191,6 +219,48 @@ class TestAgain:
         assert world.changes == 1
         assert len(world.stun.asked) > asked
         assert world.surveyor.survey.seen == ("198.51.100.99",)
+
+    def test_not_when_another_interface_comes_and_goes(self) -> None:
+        world = World(SimNat(PUBLIC))
+        world.survey()
+        world.net.advance(2)
+        asked = len(world.stun.asked)
+        world.player.addresses = (PRIVATE, "172.17.0.1")
+        world.net.advance(5)
+        world.player.addresses = (PRIVATE,)
+        world.net.advance(5)
+        assert world.changes == 0
+        assert len(world.stun.asked) == asked
+
+    def test_when_a_family_comes(self) -> None:
+        world = World(SimNat(PUBLIC, v6=APDF))
+        world.survey()
+        world.player.addresses = (PRIVATE, "2001:db8:7::10")
+        world.net.advance(4)
+        assert world.changes == 1
+        assert world.surveyor.survey.finding(Transport.UDP, Family.V6) is not None
+
+    def test_after_a_cable_was_out(self) -> None:
+        world = World(SimNat(PUBLIC))
+        world.survey()
+        world.player.addresses = ()
+        world.net.advance(10)
+        assert world.changes == 1
+        assert world.surveyor.families == ()
+        world.player.addresses = (PRIVATE,)
+        world.net.advance(4)
+        assert world.changes == 2
+        assert world.surveyor.survey.seen == (PUBLIC,)
+
+    def test_after_sleep(self) -> None:
+        world = World(SimNat(PUBLIC))
+        world.survey()
+        wall = world.player.wall
+        world.player.wall = lambda: wall() + 3600  # type: ignore[method-assign]
+        world.net.advance(3)
+        assert world.changes == 1
+        world.net.advance(10)
+        assert world.changes == 1
 
     def test_after_five_minutes(self) -> None:
         world = World(SimNat(PUBLIC))
