@@ -162,6 +162,16 @@ def test_units(tmp_path: Path) -> None:
         ('[server]\nroles = ["relay", "relay"]', "FILE:2: server.roles: a role is there twice"),
         ("[relay]\nport = 7395", "FILE:2: relay.port: 7395 is both lobby.port and relay.port"),
         ("[stun]\nport = 3479", "FILE:2: stun.port: 3479 is both stun.port and stun.second_port"),
+        ('[tls]\nkey = "x.key"', "FILE:2: tls.key: needs tls.certificate as well"),
+        ('[tls]\ncertificate = "x.pem"', "FILE:2: tls.certificate: needs tls.key as well"),
+        (
+            '[tls]\ncertificate = "x.pem"\nkey = "x.key"\nlobby_port = 7395',
+            "FILE:4: tls.lobby_port: 7395 is both lobby.port and tls.lobby_port",
+        ),
+        (
+            '[tls]\ncertificate = "x.pem"\nkey = "x.key"\npairs_port = 3479',
+            "FILE:4: tls.pairs_port: 3479 is both stun.second_port and tls.pairs_port",
+        ),
         (
             "[stun]\nsecond_port = 7397",
             "FILE:2: stun.second_port: 7397 is both relay.port and stun.second_port",
@@ -307,3 +317,10 @@ def test_the_arguments_of_every_command() -> None:
     arguments = parser.parse_args(["--config", "x", "--set", "lobby.port=1", "--set", "relay.port=2"])
     assert (arguments.config, arguments.set) == ("x", ["lobby.port=1", "relay.port=2"])
     assert parser.parse_args([]).set == []
+
+
+def test_ports_of_tls_count_only_if_they_are_used() -> None:
+    files = ("tls.certificate=x.pem", "tls.key=x.key")
+    load("/dev/null", ("tls.lobby_port=7395", "tls.pairs_port=7397"))
+    load("/dev/null", (*files, 'tls.services=["pairs"]', "tls.lobby_port=7395"))
+    load("/dev/null", (*files, 'tls.services=["lobby"]', "tls.pairs_port=7397"))
