@@ -126,7 +126,10 @@ class PartyTests(TestCase):
         self.network = TwistedNetwork(reactor)
         self.parties: list[Party] = []
 
-    async def tearDown(self) -> None:
+    def tearDown(self) -> defer.Deferred[None]:  # type: ignore[override]
+        return defer.Deferred.fromCoroutine(self.clean_up())
+
+    async def clean_up(self) -> None:
         done: list[Party] = []
         for party in self.parties:
             party.close(lambda party=party: done.append(party))  # type: ignore[misc]
@@ -179,7 +182,7 @@ class PartyTests(TestCase):
             transfer.stream = guest.peer.open_stream(7, transfer)
             transfer.writable()
             await self.until(lambda: transfer.over and host.transfers[0].over, 2)
-            assert (transfer.got, host.transfers[0].got) == (b"back", b"there")
+            assert (bytes(transfer.got), bytes(host.transfers[0].got)) == (b"back", b"there")
             path = guest.peer.path
             assert path is not None
             assert path.technique is Technique.RELAY_UDP

@@ -47,6 +47,7 @@ class Attempt(GatheringEvents):
     :param touched: something happened; called from callbacks of the network.
     :raises BadBeginError: the beginning makes no sense.
     :ivar steered: the lobby still wants to hear of it.
+    :ivar known: the lobby remembers it.
     :ivar connected: payloads of the game were received over it.
     """
 
@@ -65,6 +66,7 @@ class Attempt(GatheringEvents):
         self.begun = network.now()
         self.secret = secret_of(begin)
         self.steered = True
+        self.known = True
         self.connected = False
         self.failed = False
         self.reasons: dict[int, str] = {}
@@ -116,9 +118,11 @@ class Attempt(GatheringEvents):
             return
         self._touched()
 
-    def ended(self) -> None:
-        """The lobby steers it no more; its paths go on."""
+    def ended(self, *, forgotten: bool = False) -> None:
+        """The lobby steers it no more; its paths go on. *forgotten*: it does not know it any more."""
         self.steered = False
+        if forgotten:
+            self.known = False
 
     def link_back(self) -> None:
         """There is a lobby again to ask for a ticket."""

@@ -11,9 +11,11 @@ from wlnet.client.gather.mappings import Mapper
 from wlnet.client.lobby.address import LobbyAddress
 from wlnet.client.lobby.link import LobbyHandler, LobbyLimits, LobbyLink
 from wlnet.client.lobby.session import Login
-from wlnet.client.net.network import Network, Timer
+from wlnet.client.net.network import Network
 from wlnet.client.paths.words import MoveReason
 from wlnet.client.peer.attempt import Attempt, BadBeginError
+from wlnet.client.peer.calls import Call, Calls
+from wlnet.client.peer.joins import Ask, Joins
 from wlnet.client.peer.options import PartyOptions
 from wlnet.client.peer.peer import Peer, PeerUser
 from wlnet.client.peer.ports import Gatherer, Link
@@ -22,7 +24,7 @@ from wlnet.client.peer.surveying import Surveying
 from wlnet.client.peer.words import PathGone, PathNews
 from wlnet.client.tunnel.identity import Identity
 from wlnet.client.tunnel.shell_identity import make_identity
-from wlnet.protocols.exchange.messages import Hello, Join, Leave, ListGames, Publish, Ready, Said, Unpublish
+from wlnet.protocols.exchange.messages import Hello, Leave, ListGames, Publish, Ready, Said, Unpublish
 from wlnet.rendezvous.events import (
     Begin,
     Ended,
@@ -31,7 +33,6 @@ from wlnet.rendezvous.events import (
     ListedGame,
     PlanPart,
     Published,
-    Refusal,
     Refused,
     Told,
     Unpublished,
@@ -41,10 +42,6 @@ from wlnet.steering.model import Side
 _SUPERSEDED = 10.0
 """A former tunnel of a guest ends if the lobby said within so long that he asked again."""
 
-_PASSING = frozenset({Refusal.TOO_FAST, Refusal.HOST_AWAY, Refusal.HOST_BUSY, Refusal.SERVER_FULL})
-"""Refusals of a join that another try may not meet; and, while a game is played, that it is not there."""
-_HOPELESS = frozenset({Refusal.NO_SUCH_GAME, Refusal.OWN_GAME, Refusal.TOO_MANY_ATTEMPTS})
-_JOIN_PAUSE = 1.0
 _DOUBT_PAUSE = 10.0
 """Between two tests of the connection to the lobby."""
 
@@ -106,17 +103,14 @@ class Party(LobbyHandler):
         options = options or PartyOptions()
         self.options = options if options.tls_name else replace(options, tls_name=address.host)
         self._user = user
-        self._new_identity = identity
         self._identity = identity()
         self._peers: list[Peer] = []
         self._hosted: dict[str, str] = {}
-        self._joins: dict[str, _Joining] = {}
-        self._asked: list[str] = []
+        self._calls = Calls(network)
+        self._joins = Joins(self, self._calls, self.options, identity)
         self._publishing: list[str] = []
-        self._rejoins: dict[str, Peer] = {}
         self._closing: Callable[[], None] | None = None
         self._over = False
-        self._timers: set[_Call] = set()
         self._gatherer: Gatherer = (
             gatherer(self)
             if gatherer is not None
@@ -125,7 +119,7 @@ class Party(LobbyHandler):
         self._address, self._login = address, login
         self._limits = limits or LobbyLimits()
         self._make_link = link
-        self._doubt: _Call | None = None
+        self._doubt: Call | None = None
         self._doubted_at = -_DOUBT_PAUSE
         self.link: Link = self._new_link()
 
@@ -152,15 +146,14 @@ class Party(LobbyHandler):
     def join(self, game: str) -> None:
         """Join a game; ``peer_ready`` or ``party_refused`` follows."""
         there = any(peer.game == game and peer.side is Side.GUEST for peer in self.peers)
-        if game not in self._joins and not there and self._closing is None:
-            joining = self._joins[game] = _Joining(self._new_identity())
-            joining.timeout = self._later(self.options.join_timeout, lambda: self._join_over(game))
-            self._ask_join(game)
+        if not there and self._closing is None:
+            self._joins.join(game)
 
     def list_games(self) -> bool:
         """Ask which games can be joined; ``party_games`` follows. False: the lobby is not there."""
         return self._say(ListGames())
 
+    @property
     @property
     def hosting(self) -> tuple[str, ...]:
         """Games that are listed or to be listed."""
@@ -169,7 +162,7 @@ class Party(LobbyHandler):
     @property
     def joining(self) -> tuple[str, ...]:
         """Games whose hosts we are not connected with yet."""
-        return tuple(self._joins)
+        return self._joins.games
 
     def network_changed(self) -> None:
         """Our own addresses are others now: a reason for guests to look for other paths."""
@@ -184,8 +177,6 @@ class Party(LobbyHandler):
         self._closing = done
         for game in list(self._hosted):
             self.unhost(game)
-        for joining in self._joins.values():
-            joining.cancel()
         self._joins.clear()
         for peer in list(self._peers):
             peer.close("left the game")
@@ -204,9 +195,7 @@ class Party(LobbyHandler):
         self._publishing.clear()
         for game in list(self._hosted):
             self._publish(game)
-        self._asked.clear()
-        for game in list(self._joins):
-            self._ask_join(game)
+        self._joins.lobby_back()
         for peer in list(self._peers):
             peer.link_back()
 
@@ -227,8 +216,7 @@ class Party(LobbyHandler):
     def lobby_lost(self, text: str, again: float) -> None:
         """Games go on; nothing is steered any more."""
         self._heard()
-        self._asked.clear()
-        self._rejoins.clear()
+        self._joins.lobby_lost()
         for peer in list(self._peers):
             peer.link_lost()
         self._user.party_lost(text, again)
@@ -238,8 +226,6 @@ class Party(LobbyHandler):
         self._heard()
         for peer in list(self._peers):
             peer.link_lost()
-        for joining in self._joins.values():
-            joining.cancel()
         self._joins.clear()
         self._user.party_gone(text)
 
@@ -306,14 +292,11 @@ class Party(LobbyHandler):
 
     def _begin(self, begin: Begin) -> None:
         self._say(Ready(attempt=begin.attempt))  # it is timed
-        problem = self._unwelcome(begin)
-        if problem is not None:
+        ask = self._joins.began(begin.game) if begin.side is Side.GUEST else None
+        former = self._former(begin) if ask is None else ask.peer
+        if not self._welcome(begin, ask, former):
             self._say(Leave(attempt=begin.attempt))
             return
-        former = self._former(begin)
-        joining = self._joins.get(begin.game) if begin.side is Side.GUEST else None
-        if begin.side is Side.GUEST:
-            self._answered(begin.game)
         holder: list[Peer] = [former] if former is not None else []
         try:
             attempt = Attempt(
@@ -331,45 +314,43 @@ class Party(LobbyHandler):
         if former is not None:
             former.add(attempt)
             return
-        self._supersede(begin)
-        identity = joining.identity if joining is not None else self._identity
-        rejoin = self._ask_rejoin if begin.side is Side.GUEST else None
+        identity = ask.identity if ask is not None else self._identity
+        rejoin = self._joins.again if ask is not None else None
         peer = Peer(attempt, identity, self.network, self.options, _Relayed(self), rejoin, self._peer_over)
         holder.append(peer)
         self._peers.append(peer)
+        self._supersede(peer)
 
-    def _unwelcome(self, begin: Begin) -> str | None:
+    def _welcome(self, begin: Begin, ask: Ask | None, former: Peer | None) -> bool:
         if self._closing is not None:
-            return "we leave"
+            return False
         if begin.side is Side.HOST:
-            if begin.game not in self._hosted:
-                return "we do not host that game"
-            if self._former(begin) is None and len(self._peers) >= self.options.max_peers:
-                return "too many play already"
-        elif begin.game not in self._joins and self._former(begin) is None:
-            return "we did not ask"
-        return None
+            full = former is None and len(self._peers) >= self.options.max_peers
+            return begin.game in self._hosted and not full
+        if ask is None:
+            return False
+        if former is None:
+            return begin.game in self._joins
+        if former.fingerprint != begin.fingerprint:
+            former.close("the host's program was started again")
+        return not former.closed
 
     def _former(self, begin: Begin) -> Peer | None:
-        """The player this attempt is with, if his tunnel is there already."""
-        joining = self._joins.get(begin.game)
+        """The guest this attempt is with, if his tunnel is there already."""
         for peer in self._peers:
-            if peer.closed or (peer.game, peer.side) != (begin.game, begin.side):
-                continue
-            if peer.fingerprint != begin.fingerprint:
-                continue
-            if begin.side is Side.HOST or joining is None or joining.identity is peer.identity:
+            if peer.side is begin.side and peer.fingerprint == begin.fingerprint and not peer.closed:
                 return peer
         return None
 
-    def _supersede(self, begin: Begin) -> None:
-        """Whoever asked again with another certificate has lost his former tunnel."""
+    def _supersede(self, new: Peer) -> None:
+        """Whoever asked again with another certificate has lost, or never had, his former tunnel."""
         now = self.network.now()
         for peer in list(self._peers):
-            replaced = peer.replaced_at
-            if (peer.name, peer.game, peer.side) != (begin.peer, begin.game, begin.side) or peer.closed:
+            if peer is new or (peer.name, peer.game, peer.side) != (new.name, new.game, new.side):
                 continue
-            if replaced is not None and now - replaced < _SUPERSEDED:
+            if peer.side is Side.GUEST and not peer.ready:
+                peer.stop("")
+            elif peer.replaced_at is not None and now - peer.replaced_at < _SUPERSEDED:
                 peer.close("you joined again")
 
     def _of(self, attempt: int, call: Callable[[Peer], None]) -> None:
@@ -382,8 +363,8 @@ class Party(LobbyHandler):
         if refused.of == "publish" and self._publishing:
             self._hosted.pop(self._publishing.pop(0), None)
             self._user.party_refused("publish", refused.text)
-        elif refused.of == "join" and self._asked:
-            self._join_refused(self._asked.pop(0), refused)
+        elif refused.of == "join":
+            self._joins.refused(refused)
 
     # -- hosting and joining ---------------------------------------------------------------------
 
@@ -392,87 +373,39 @@ class Party(LobbyHandler):
         if self._say(Publish(game=game, traffic=traffic, fingerprint=self._identity.fingerprint)):
             self._publishing.append(game)  # answers come in the order of what was asked
 
-    def _ask_join(self, game: str) -> None:
-        joining = self._joins.get(game)
-        if joining is None or self._closing is not None:
-            return
-        if self._say(Join(game=game, fingerprint=joining.identity.fingerprint)):
-            self._asked.append(game)
-            joining.retry(self._later(self.options.join_answer, lambda: self._ask_again(game)))
-
-    def _ask_again(self, game: str) -> None:
-        if game in self._asked:
-            self._asked.remove(game)
-        self.doubt_link()
-        self._ask_join(game)
-
-    def _answered(self, game: str) -> None:
-        if game in self._asked:
-            self._asked.remove(game)
-        joining = self._joins.get(game)
-        if joining is not None:
-            joining.retry(None)
-
-    def _join_refused(self, game: str, refused: Refused) -> None:
-        peer = self._rejoins.pop(game, None)
-        if peer is not None:
-            peer.refused(final=refused.code in _HOPELESS)
-            return
-        joining = self._joins.get(game)
-        if joining is None:
-            return
-        if refused.code in _PASSING:
-            joining.retry(self._later(_JOIN_PAUSE, lambda: self._ask_join(game)))
-        else:
-            joining.cancel()
-            del self._joins[game]
-            self._user.party_refused("join", refused.text)
-
-    def _join_over(self, game: str) -> None:
-        joining = self._joins.pop(game, None)
-        if joining is None:
-            return
-        joining.cancel()
+    def join_failed(self, game: str, text: str) -> None:
+        """Used by joins."""
         for peer in list(self._peers):
             if peer.game == game and peer.side is Side.GUEST and not peer.ready:
-                peer.stop("No connection came about in time.")
-        self._user.party_refused("join", "No connection to the host came about in time.")
+                peer.stop(text)
+        self._user.party_refused("join", text)
 
-    def _ask_rejoin(self, peer: Peer) -> bool:
-        if not self._say(Join(game=peer.game, fingerprint=peer.identity.fingerprint)):
-            return False
-        self._asked.append(peer.game)
-        self._rejoins[peer.game] = peer
-        self.doubt_link()
-        return True
+    def say(self, said: Said) -> bool:
+        """Used by joins."""
+        return self._say(said)
 
     # -- peers -----------------------------------------------------------------------------------
 
     def peer_ready(self, peer: Peer) -> None:
         """Used by peers."""
         if peer.side is Side.GUEST:
-            joining = self._joins.pop(peer.game, None)
-            if joining is not None:
-                joining.cancel()
+            self._joins.done(peer.game)
         self._user.peer_ready(peer)
 
     def peer_closed(self, peer: Peer, text: str) -> None:
         """Used by peers."""
-        joining = self._joins.get(peer.game) if peer.side is Side.GUEST else None
-        if joining is not None and self._closing is None:
-            # It never was ready: try again, as somebody new, within the time for that.
-            joining.identity = self._new_identity()
-            joining.retry(self._later(_JOIN_PAUSE, lambda: self._ask_join(peer.game)))
-            self._user.party_line(text)
-            return
-        self._user.peer_closed(peer, text)
+        if peer.was_ready:
+            self._user.peer_closed(peer, text)
+        elif peer.side is Side.GUEST and self._closing is None:
+            if any(one is not peer and one.game == peer.game and not one.closed for one in self._peers):
+                return  # a newer try is under way
+            if self._joins.failed(peer.game) and text:
+                self._user.party_line(text)
 
     def _peer_over(self, peer: Peer) -> None:
         if peer in self._peers:
             self._peers.remove(peer)
-        if self._rejoins.get(peer.game) is peer:
-            del self._rejoins[peer.game]
-        for attempt in peer.attempts:
+        for attempt in peer.known_attempts:
             self._say(Leave(attempt=attempt))
         if self._closing is not None and not self._peers:
             self._later(0.0, self._close_now)
@@ -489,8 +422,7 @@ class Party(LobbyHandler):
         for peer in list(self._peers):
             peer.stop("You left.")
         self._peers.clear()
-        for call in list(self._timers):
-            call.cancel()
+        self._calls.cancel_all()
         self._gatherer.close()
         self.link.close()
         done, self._closing = self._closing, None
@@ -505,52 +437,8 @@ class Party(LobbyHandler):
         except ValueError:
             return False
 
-    def _later(self, delay: float, call: Callable[[], None]) -> _Call:
-        made = _Call(self._timers, call)
-        made.timer = self.network.call_later(delay, made.due)
-        return made
-
-
-class _Call:
-    """A call that is due later and known to its owner until then."""
-
-    def __init__(self, owner: set[_Call], call: Callable[[], None]) -> None:
-        self._owner = owner
-        self._call = call
-        self.timer: Timer | None = None
-        owner.add(self)
-
-    def due(self) -> None:
-        """Do it."""
-        self._owner.discard(self)
-        self._call()
-
-    def cancel(self) -> None:
-        """Not any more."""
-        self._owner.discard(self)
-        if self.timer is not None:
-            self.timer.cancel()
-
-
-class _Joining:
-    """A game being joined."""
-
-    def __init__(self, identity: Identity) -> None:
-        self.identity = identity
-        self.timeout: _Call | None = None
-        self._retry: _Call | None = None
-
-    def retry(self, call: _Call | None) -> None:
-        """The next try, in place of the one before."""
-        if self._retry is not None:
-            self._retry.cancel()
-        self._retry = call
-
-    def cancel(self) -> None:
-        """Over."""
-        self.retry(None)
-        if self.timeout is not None:
-            self.timeout.cancel()
+    def _later(self, delay: float, call: Callable[[], None]) -> Call:
+        return self._calls.later(delay, call)
 
 
 class _Relayed(PeerUser):

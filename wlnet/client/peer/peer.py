@@ -39,6 +39,13 @@ _HELLO = b"wlnet 1\n"
 _MAX_ATTEMPTS = 2
 _OVERLAP = 2.0
 """Both attempts are kept for so long after the new one carries the game."""
+_HOPELESS = {
+    Side.GUEST: frozenset(
+        {EndReason.HOST_LEFT, EndReason.GUEST_LEFT, EndReason.NO_PATH, EndReason.GAME_ENDED}
+    ),
+    Side.HOST: frozenset({EndReason.GUEST_LEFT, EndReason.NO_PATH, EndReason.REPLACED, EndReason.GAME_ENDED}),
+}
+"""After these a tunnel that is not ready yet will not come about; a guest tries again with a new one."""
 _TURNS = 8
 """Rounds of receiving and sending before others have their turn."""
 
@@ -79,6 +86,7 @@ class Peer:
     :ivar side: ours.
     :ivar fingerprint: of the other's certificate.
     :ivar ready: streams and datagrams may be sent.
+    :ivar was_ready: they could be sent at some time.
     :ivar path: what carries the game, if anything does.
     """
 
@@ -100,6 +108,7 @@ class Peer:
         self.fingerprint = begin.fingerprint
         self.identity = identity
         self.ready = False
+        self.was_ready = False
         self.path: PathNews | None = None
         self.replaced_at: float | None = None
         self._network = network
@@ -178,6 +187,11 @@ class Peer:
         """Their numbers."""
         return tuple(attempt.number for attempt in self._attempts)
 
+    @property
+    def known_attempts(self) -> tuple[int, ...]:
+        """Those the lobby remembers."""
+        return tuple(attempt.number for attempt in self._attempts if attempt.known)
+
     def add(self, attempt: Attempt) -> None:
         """A new attempt with the same player: its paths come under the same tunnel."""
         while len(self._attempts) >= _MAX_ATTEMPTS:
@@ -209,21 +223,20 @@ class Peer:
         attempt = self._attempt(ended.attempt)
         if attempt is None:
             return
-        attempt.ended()
-        match ended.reason:
-            case EndReason.REMOVED:
-                self._rejoin.possible = False
-                self.close("one of us was removed from the lobby")
-            case EndReason.GAME_ENDED:
-                self._rejoin.possible = False
-            case EndReason.REPLACED:
-                self.replaced_at = self._network.now()
-            case EndReason.CONNECTED:
-                if attempt is self._attempts[-1]:
-                    self._rejoin.tried()
-            case _:
-                if attempt is self._attempts[-1]:
-                    self._rejoin.failed(self._network.now())
+        reason = ended.reason
+        attempt.ended(forgotten=reason in (EndReason.REPLACED, EndReason.REMOVED))
+        if reason is EndReason.REPLACED:
+            self.replaced_at = self._network.now()
+        if reason in (EndReason.REMOVED, EndReason.GAME_ENDED):
+            self._rejoin.possible = False
+        if reason is EndReason.REMOVED:
+            self.close("one of us was removed from the lobby")
+        elif not self.was_ready and reason in _HOPELESS[self.side]:
+            self.stop(ended.text)
+        elif attempt is self._attempts[-1] and reason is EndReason.CONNECTED:
+            self._rejoin.tried()
+        elif attempt is self._attempts[-1]:
+            self._rejoin.failed(self._network.now())
         self.touched()
 
     def refused(self, *, final: bool) -> None:
@@ -240,7 +253,7 @@ class Peer:
         if self._attempts[-1].steered:
             self._rejoin.failed(self._network.now())
         for attempt in self._attempts:
-            attempt.ended()
+            attempt.ended(forgotten=True)
 
     def link_back(self) -> None:
         """There is a lobby again."""
@@ -432,7 +445,8 @@ class Peer:
             )
 
     def _attempt(self, number: int) -> Attempt | None:
-        return next((one for one in self._attempts if one.number == number), None)
+        known = (one for one in self._attempts if one.number == number and one.known)
+        return next(known, None)
 
     def _drop(self, attempt: Attempt) -> None:
         self._attempts.remove(attempt)
@@ -473,7 +487,7 @@ class Peer:
         self._become_ready()
 
     def _become_ready(self) -> None:
-        self.ready = True
+        self.ready = self.was_ready = True
         self._user.peer_ready(self)
         if self.path is not None and not self.closed:
             self.path = replace(self.path, setup=self._network.now() - self._carrier.begun)
