@@ -1,4 +1,4 @@
-"""``wlnet``: the command line beside the server (which is ``twistd wlnet``)."""
+"""``wlnet``: the command line beside the server (which is ``twistd wlnet``), for operators and players."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from wlnet import __version__
-from wlnet.cli import ban, config, trace, user
 from wlnet.config.load import ConfigError
 
 USAGE_ERROR = 2
@@ -20,22 +20,31 @@ The server itself is started by twistd, which comes with Twisted:
   wlnet config init --output wlnet.toml
   twistd --nodaemon wlnet --config wlnet.toml
 
+Players find all about host and join in docs/players.md.
+
 Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 """
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The whole command line. Each command leaves in ``run`` the function to call with the arguments."""
+COMMANDS = ("host", "join", "config", "user", "ban", "trace")
+"""Modules of this package."""
+
+
+def make_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The command line. Each command leaves in ``run`` the function to call with the arguments.
+
+    :param command: only this one, if it is one: the others need not be loaded for it.
+    """
     parser = argparse.ArgumentParser(
         prog="wlnet",
-        description="Look after a wlnet server: its configuration, accounts, bans and mutes.",
+        description="Play with others over a wlnet server, or look after one.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wlnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (config, user, ban, trace):
-        module.add_parser(commands)
+    for name in (command,) if command in COMMANDS else COMMANDS:
+        import_module(f"wlnet.cli.{name}").add_parser(commands)
     return parser
 
 
@@ -45,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: without the program's name; None for those of this process.
     :returns: the exit status.
     """
-    parsed = make_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parsed = make_parser(words[0] if words else None).parse_args(words)
     try:
         status: int = parsed.run(parsed)
         sys.stdout.flush()

@@ -19,7 +19,7 @@ class ForwardLimits(Struct, frozen=True, kw_only=True):
     """
 
     connections: int = 56
-    waiting: int = 16
+    waiting: int = 56
     waiting_time: float = 60.0
     connect: float = 5.0
     flows: int = 64

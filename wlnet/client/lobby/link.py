@@ -181,7 +181,7 @@ class LobbyLink:
     def _dialed(self, result: Stream | Unreachable) -> None:
         self._dialing = None
         if isinstance(result, Unreachable):
-            reason = shown(result.text) or "no answer"
+            reason = shown(result.text).rstrip(".") or "no answer"
             if result.untrusted:
                 self._give_up(
                     f"The lobby {self._address} showed a certificate that cannot be trusted: {reason}. "

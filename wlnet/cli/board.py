@@ -1,0 +1,79 @@
+"""The block a terminal shows while a game is hosted or joined: what is, not what was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wlnet.cli.sentences import amount, joined, way
+from wlnet.client.forward import reports
+from wlnet.client.forward.reports import Report
+from wlnet.client.lobby.words import shown
+
+_MOST_ROWS = 12
+
+Amounts = Callable[[str], tuple[int, int]]
+"""Bytes sent to and received from the player of that name."""
+
+
+@dataclass(slots=True)
+class _Player:
+    path: reports.PathTaken | None = None
+    trouble: str = ""
+
+
+class Board:
+    """Follows the reports.
+
+    :param title: what is played and where.
+    """
+
+    def __init__(self, title: str, amounts: Amounts) -> None:
+        self._title = title
+        self._amounts = amounts
+        self._players: dict[str, _Player] = {}
+        self._lobby = "connecting to the lobby"
+        self._door = ""
+
+    def take(self, report: Report) -> None:
+        """Something changed."""
+        match report:
+            case reports.Lobby(name=name):
+                self._lobby = f"you are {shown(name)}"
+            case reports.LobbyLost():
+                self._lobby = "the lobby is away, trying again"
+            case reports.Listening(address=address, port=port):
+                self._door = f"let your game connect to {joined(address, port)}"
+            case reports.PeerHere(peer=peer):
+                self._players[peer] = _Player()
+            case reports.PathTaken(peer=peer):
+                self._players[peer] = _Player(report)
+            case reports.PathLost(peer=peer, reason=reason) if peer in self._players:
+                self._players[peer] = _Player(None, reason)
+            case reports.PeerGone(peer=peer):
+                self._players.pop(peer, None)
+            case _:
+                pass
+
+    def lines(self, width: int) -> list[str]:
+        """The block, no line longer than *width*."""
+        head = [self._title, self._lobby, self._door]
+        lines = ["· ".join(f"{part} " for part in head if part).strip()]
+        for name in list(self._players)[:_MOST_ROWS]:
+            lines += self._player(name)
+        if len(self._players) > _MOST_ROWS:
+            lines.append(f"  and {len(self._players) - _MOST_ROWS} more")
+        if not self._players:
+            lines.append("  nobody else is there yet")
+        lines.append("  Ctrl-C leaves")
+        return ["".join(one if one.isprintable() else " " for one in line)[:width] for line in lines]
+
+    def _player(self, name: str) -> list[str]:
+        player = self._players[name]
+        sent, received = self._amounts(name)
+        carried = f"{amount(sent)} sent, {amount(received)} received"
+        path = player.path
+        if path is None:
+            return [f"  {shown(name)}  {player.trouble or 'looking for a path'}  {carried}"]
+        rtt = f"{path.rtt * 1000:.0f} ms" if path.rtt else "-"
+        return [f"  {shown(name)}  {way(path)}  {rtt}  {carried}", f"      {path.reason}"]
