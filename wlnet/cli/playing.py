@@ -60,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of both commands."""
     from wlnet.client.lobby.address import parse_lobby  # noqa: PLC0415 - other commands do without
 
-    parser.add_argument("game", metavar="GAME", help="name of the game, as the lobby lists it")
+    parser.add_argument(
+        "game", metavar="GAME", type=checked(_text), help="name of the game, as the lobby lists it"
+    )
     who = parser.add_argument_group("the lobby")
     who.add_argument(
         "--lobby", metavar="URL", required=True, type=checked(parse_lobby),
@@ -68,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "In networks that let out nothing but the web: tls://HOST:443",
     )  # fmt: skip
     who.add_argument(
-        "--name", metavar="NAME", default=_own_name(),
+        "--name", metavar="NAME", default=_own_name(), type=checked(_text),
         help="your name there (default: %(default)s); if it is taken you get a number behind it",
     )  # fmt: skip
     password = who.add_mutually_exclusive_group()
@@ -159,6 +161,13 @@ def _check_authorities(file: str | None) -> None:
         raise UsageError(f"{file}: there is no certificate (PEM) in it.") from None
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}") from None
+
+
+def _text(text: str) -> str:
+    """What can be said to the lobby."""
+    if not text or not text.isprintable():  # a byte that is no UTF-8 is not printable either
+        raise ValueError(f"{text!r} is no name: it is empty, or not all of it can be shown.")
+    return text
 
 
 def _own_name() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 import time
@@ -108,6 +109,8 @@ class Terminal:
 
 def screen_for(board: Board, *, json: bool) -> Screen:
     """The one that fits standard output."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name may have letters this terminal has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     if json:
         return JsonLines(sys.stdout)
     return Terminal(sys.stdout, board) if sys.stdout.isatty() else PlainLines(sys.stdout)

@@ -22,6 +22,7 @@ from wlnet.client.forward.reports import (
     Tell,
     Trouble,
 )
+from wlnet.client.lobby.words import shown
 from wlnet.client.net.network import Network
 from wlnet.client.peer.party import Party, PartyUser
 from wlnet.client.peer.peer import Peer
@@ -154,7 +155,7 @@ class Forwarding(PartyUser, ABC):
 
     def party_ready(self, name: str) -> None:
         """See :class:`PartyUser`."""
-        self.tell(Lobby(name=name))
+        self.tell(Lobby(name=shown(name)))
 
     def party_lost(self, text: str, again: float) -> None:
         """See :class:`PartyUser`."""
