@@ -103,6 +103,9 @@ class PairRig:
     def refused(self, address: str, refusal: Refusal) -> None:
         self.log.append(f"{refusal.value} for {address}")
 
+    def turned_away(self, address: str, limit: Limit) -> None:
+        self.log.append(f"{limit.value} of {address}")
+
     def ended(self, pair: str, ending: Ending, transferred: int) -> None:
         self.log.append(f"ended {ending.value} {transferred}")
 

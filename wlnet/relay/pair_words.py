@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Protocol
 
+from wlnet.metrics import Limit
 from wlnet.steering.model import Side
 
 
@@ -72,6 +73,9 @@ class PairWatcher(Protocol):
 
     def refused(self, address: str, refusal: Refusal) -> None:
         """A ticket shown from *address* was not accepted."""
+
+    def turned_away(self, address: str, limit: Limit) -> None:
+        """A connection from *address* was closed because of *limit*."""
 
     def ended(self, pair: str, ending: Ending, transferred: int) -> None:
         """A pair is no more; *transferred* bytes went through it, headers included."""

@@ -145,6 +145,11 @@ class Pairs:
         self._metrics.limited(Front.PAIRS, _LIMITS.get(refusal, Limit.BAD_TICKET))
         self._watcher.refused(address, refusal)
 
+    def turn_away(self, address: str, limit: Limit) -> None:
+        """Count a connection a front end closes because of *limit*."""
+        self._metrics.limited(Front.PAIRS, limit)
+        self._watcher.turned_away(address, limit)
+
     def forward(self, seat: Seat, payload: bytes) -> None:
         """A datagram came from a bound side: pass it on to the other one, or drop it."""
         figures = self.figures

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from wlnet.limits.addresses import TrustedNetworks
 from wlnet.limits.gate import ConnectionGate
 from wlnet.link.messages import PairPorts
+from wlnet.metrics import Limit
 from wlnet.moderation.sanctions import Sanction, Target
 from wlnet.protocols.pairs import wire
 from wlnet.protocols.pairs.cookies import Cookies
@@ -150,6 +151,11 @@ class PairsPart:
         """See :class:`~wlnet.relay.pair_words.PairWatcher`."""
         if self._shared.may_log(address):
             _log.info("a ticket from {address} refused: {why}", address=address, why=refusal.value)
+
+    def turned_away(self, address: str, limit: Limit) -> None:
+        """See :class:`~wlnet.relay.pair_words.PairWatcher`."""
+        if self._shared.may_log(address):
+            _log.info("closed a connection from {address}: {limit}", address=address, limit=limit.value)
 
     def ended(self, pair: str, ending: Ending, transferred: int) -> None:
         """See :class:`~wlnet.relay.pair_words.PairWatcher`."""

@@ -57,7 +57,7 @@ class RendezvousPart:
             new_game_id=new_room_id,
             on_record=self._recorded,
         )
-        self._journal = LogJournal(shared.may_log)
+        self._journal = LogJournal(shared.may_log, shared.agenda.now)
         self.extension = exchanges(self.desk, shared.metrics, self._journal)
         shared.metrics.observe("wlnet_exchanges", "Players who speak the exchange", lambda: self.desk.members)
         shared.metrics.observe(

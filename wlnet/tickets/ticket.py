@@ -52,7 +52,7 @@ class RelayPair(Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar address: where the lobby sees the holder; a hint for logs and bans, the relay may see another one.
     """
 
-    pair: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    pair: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
     side: Side
     rate: Annotated[int, Meta(ge=0, le=2**40)] = 0
     total: Annotated[int, Meta(ge=0, le=2**50)] = 0

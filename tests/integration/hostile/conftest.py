@@ -25,6 +25,7 @@ TICKET_LIFETIME = 2.0
 HANDSHAKE_TIME = 0.5
 SETTINGS: Settings = {
     "lobby.close_linger": 0.2,
+    "lobby.lost_session_lifetime": 0.3,
     "lobby.announce_delay": 0.2,
     "lobby.leave_delay": 0.2,
     "lobby.update_interval": 0.1,

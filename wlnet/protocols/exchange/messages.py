@@ -35,7 +35,7 @@ VERSION = 1
 """The only version there is."""
 
 GameName = Annotated[str, Meta(min_length=1, max_length=255)]
-Fingerprint = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 AttemptNumber = Annotated[int, Meta(ge=1, le=2**32 - 1)]
 StepNumber = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -117,7 +117,7 @@ class Carried(Struct, frozen=True, kw_only=True, tag="carried"):
 class Probed(Struct, frozen=True, kw_only=True, tag="probed"):
     """I received this token in a knock of the server."""
 
-    token: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    token: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 
 
 class Renew(Struct, frozen=True, kw_only=True, tag="renew"):

@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from twisted.logger import Logger, LogLevel
 
+from wlnet.limits.buckets import TokenBucket
 from wlnet.lobby.player import Player
 from wlnet.rendezvous.events import Ended, Refusal
 from wlnet.tickets.ticket import TicketProblem
 
 _ROUTINE = frozenset({Refusal.STALE, Refusal.NO_SUCH_ATTEMPT})
 """Reports cross with ends all the time."""
+
+UNPROVEN_RATE, UNPROVEN_BURST = 2.0, 100.0
+"""Lines a second, and at once, about all senders together whose address nothing proves."""
 
 _log = Logger(namespace="wlnet.rendezvous")
 
@@ -20,10 +24,13 @@ class LogJournal:
     """An :class:`~wlnet.protocols.exchange.watcher.ExchangeWatcher` that writes to the log of the service.
 
     :param may_log: asked with the address before each line about it; counts what it refuses.
+    :param now: seconds; there are few lines about datagrams, whoever they are from, for that can be forged.
     """
 
-    def __init__(self, may_log: Callable[[str], bool]) -> None:
+    def __init__(self, may_log: Callable[[str], bool], now: Callable[[], float]) -> None:
         self._may_log = may_log
+        self._now = now
+        self._unproven = TokenBucket(UNPROVEN_RATE, UNPROVEN_BURST, now())
 
     def malformed(self, player: Player, problem: str) -> None:
         """No message."""
@@ -48,7 +55,7 @@ class LogJournal:
 
     def bad_ticket(self, address: str, problem: TicketProblem) -> None:
         """Worth nothing."""
-        if self._may_log(address):
+        if self._unproven.take(self._now()) and self._may_log(address):
             _log.info("a ticket from {address} refused: {why}", address=address, why=problem.value)
 
     def _note(self, level: LogLevel, player: Player, form: str, **values: object) -> None:

@@ -210,15 +210,16 @@ class StreamSide:
     # -- ending ----------------------------------------------------------------------------------
 
     def _malformed(self) -> None:
-        self._metrics.limited(Front.PAIRS, Limit.MALFORMED)
-        self._drop()
+        self._turn_away(Limit.MALFORMED)
 
     def _no_bind(self) -> None:
-        self._metrics.limited(Front.PAIRS, Limit.HANDSHAKE_TIME)
-        self._drop()
+        self._turn_away(Limit.HANDSHAKE_TIME)
 
     def _stalled(self) -> None:
-        self._metrics.limited(Front.PAIRS, Limit.QUEUE)
+        self._turn_away(Limit.QUEUE)
+
+    def _turn_away(self, limit: Limit) -> None:
+        self._pairs.turn_away(self._source.host, limit)
         self._drop()
 
     def _drop(self) -> None:
