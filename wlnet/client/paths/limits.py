@@ -47,6 +47,8 @@ LONGEST_HOLD = 60.0
 RELAY_KEEPALIVE = 10.0
 RELAY_ANSWER = 0.4
 """Before a KEEPALIVE is repeated."""
+RELAY_DOUBT = 1.0
+"""Between two KEEPALIVEs that are sent because nothing comes through."""
 RELAY_MISSES = 4
 """Unanswered KEEPALIVEs after which the relay is bound anew."""
 RELAY_CLAIM = 1.0

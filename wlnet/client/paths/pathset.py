@@ -282,6 +282,8 @@ class PathSet:
         if current is not None and current.doubtful(now):
             for path in self._paths:
                 path.prove(now)
+            # What killed this one (a new address of ours) may have cost us the relay as well.
+            self._relay.doubt(now)
         for path in list(self._paths):
             if now >= path.next_check:
                 if path.hopeless():

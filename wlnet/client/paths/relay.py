@@ -98,6 +98,7 @@ class Relay:
         self._keepalive_at = 0.0
         self._quiet = limits.RELAY_KEEPALIVE
         self._misses = 0
+        self._doubted_at: float | None = None
         self._echo = b""
 
     @property
@@ -146,8 +147,11 @@ class Relay:
         return True
 
     def doubt(self, now: float) -> None:
-        """Nothing comes through: ask the relay at once whether it still knows us."""
-        if self._bound is not None:
+        """Nothing comes through: ask the relay at once whether it still knows us, unless that was just done."""
+        if self._doubted_at is not None and now < self._doubted_at + limits.RELAY_DOUBT:
+            return
+        if self._bound is not None and self._misses == 0:
+            self._doubted_at = now
             self._keepalive_at = min(self._keepalive_at, now)
 
     def close(self) -> None:

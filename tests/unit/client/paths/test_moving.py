@@ -122,6 +122,22 @@ def test_address_changes_with_the_reboot() -> None:
     assert host.paths.current.way.remote != before.way.remote
 
 
+def test_all_paths_die_with_the_mappings_of_one_side() -> None:
+    """The relay is bound anew while the other path is still waited for."""
+    world, host, guest = pair("port-restricted", "sym-seq")
+    world.begin()
+    world.run(5)
+    assert (host.kind, guest.kind) == (P, P)
+    for peer in (host, guest):
+        peer.got.clear()
+    guest.nat.reboot()
+    died = world.now
+    chatter(world, host, guest, 4)
+    for peer in (host, guest):
+        back = min(at for at, _ in peer.got if at > died + 0.1)
+        assert back - died < 1.5
+
+
 def test_router_that_forgets_quickly() -> None:
     world = pair("port-restricted", "port-restricted")[0]
     for peer in world.peers:
