@@ -355,7 +355,7 @@ class Party(LobbyHandler):
 
     def _of(self, attempt: int, call: Callable[[Peer], None]) -> None:
         for peer in self._peers:
-            if attempt in peer.attempts:
+            if attempt in peer.known_attempts:  # a lobby that was started again counts from 1
                 call(peer)
                 return
 

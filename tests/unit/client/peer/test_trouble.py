@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from tests.unit.client.peer.town import GAME, Player, Town, kinds, numbered
@@ -94,6 +96,26 @@ def test_games_go_on_without_the_lobby_and_the_game_is_listed_again() -> None:
     chat.send(b"three")
     town.net.run_until(lambda: host.chats[0].got == b"one two three", 1)
     assert {peer.name for peer in host.party.peers} == {"bob", "eve"}
+    town.close()
+
+
+def test_a_lobby_that_starts_again_counts_attempts_from_one() -> None:
+    town = Town()
+    host, guest = punched(town)
+    chat = guest.open()
+    town.server.lobby_down()
+    town.net.advance(1)
+    town.server.desk._meetings._numbers = count(1)
+    town.server.lobby_up()
+    town.net.run_until(lambda: len(host.said("published")) == 2, 60)
+    third = town.player("eve", "port-restricted")
+    town.net.run_until(lambda: third.said("ready"))
+    town.net.advance(3)
+    third.party.join(GAME)
+    town.net.run_until(lambda: third.ready and third.kind is P, 5)
+    assert third.peer.attempts == guest.peer.attempts
+    chat.send(b"still here")
+    town.net.run_until(lambda: host.chats and host.chats[0].got == b"still here", 1)
     town.close()
 
 
