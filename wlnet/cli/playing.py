@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import re
+import secrets
 import ssl
 import sys
 import threading
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 _LONGEST_PASSWORD = 4096
+_LONGEST_IDENTITY = 100
+_IDENTITY = re.compile(r"[0-9a-f]{32}")
 _STANDARD_INPUT = "-"
 _REFRESH = 1.0
 _LAST_RESORT = 2.5
@@ -81,6 +85,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     password.add_argument("--ask-password", action="store_true", help="ask for your account's password")
     who.add_argument(
+        "--identity", metavar="FILE",
+        help="without an account: what makes you the same player again, made if there is no such file; after "
+        "a crash you get your name and your game back at once, and not only minutes later",
+    )  # fmt: skip
+    who.add_argument(
         "--ca", "--ca-file", metavar="FILE", dest="ca",
         help="with tls://, trust the authorities in this PEM file instead of the system's",
     )  # fmt: skip
@@ -112,8 +121,9 @@ def play(
     """
     try:
         password = read_password(arguments)
+        secret = read_identity(arguments.identity)
         _check_authorities(arguments.ca)
-        program = _Program(arguments, make, title, amounts, password)
+        program = _Program(arguments, make, title, amounts, password, secret)
     except UsageError as error:
         print(f"wlnet: {error}", file=sys.stderr)
         return WRONG_USAGE
@@ -150,6 +160,30 @@ def read_password(arguments: argparse.Namespace) -> str | None:
     if not password:
         raise UsageError(f"{arguments.password_file}: its first line is empty.")
     return password
+
+
+def read_identity(file: str | None) -> str:
+    """The secret in *file*, which is made if it is not there; None: one for this time.
+
+    :raises UsageError: there is something else in the file, or it cannot be read or made.
+    """
+    if file is None:
+        return secrets.token_hex(16)
+    try:
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            with Path(file).open("rb") as reader:
+                text = reader.read(_LONGEST_IDENTITY).decode("ascii", "replace").strip()
+            if not _IDENTITY.fullmatch(text):
+                raise UsageError(f"{file}: this is no file of --identity.") from None
+            return text
+        with os.fdopen(descriptor, "w") as writer:
+            secret = secrets.token_hex(16)
+            writer.write(secret + "\n")
+            return secret
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror or error}") from None
 
 
 def _check_authorities(file: str | None) -> None:
@@ -190,6 +224,7 @@ class _Program:
         title: str,
         amounts: Callable[[Forwarding], Amounts],
         password: str | None,
+        secret: str,
     ) -> None:
         # Only here: a wrong option is told without loading an event loop and QUIC.
         from twisted.internet import reactor  # noqa: PLC0415
@@ -201,6 +236,7 @@ class _Program:
 
         self._arguments = arguments
         self._password = password
+        self._secret = secret
         self._make = make
         self._reactor: Any = reactor
         self._network = TwistedNetwork(reactor)
@@ -242,7 +278,7 @@ class _Program:
         login = Login(
             name=arguments.name,
             password=self._password,
-            secret=self._network.random_bytes(16).hex(),
+            secret=self._secret,
             build=f"wlnet-{__version__}",
         )
         mapper = None if arguments.no_mapping or arguments.relay_only else PortMapper(self._network)

@@ -142,6 +142,18 @@ def test_fifty_connections_at_once(players: Players) -> None:
     assert game.connections == 50
 
 
+def test_a_host_who_crashed_gets_name_and_game_back(players: Players, tmp_path: Path) -> None:
+    game = players.game("tcp")
+    words = ("--identity", str(tmp_path / "identity"))
+    first = players.host("tcp", game.place, *words)
+    name = first.event("lobby")["name"]
+    first.kill()
+    second = players.host("tcp", game.place, *words)
+    assert second.event("lobby")["name"] == name
+    _, port = players.join()
+    assert exchange(port, b"hello") == b"hello"
+
+
 def test_a_game_that_connects_before_there_is_a_host(players: Players) -> None:
     game = players.game("tcp")
     host = players.host("tcp", game.place)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wlnet.cli import main
-from wlnet.cli.playing import UsageError, read_password
+from wlnet.cli.playing import UsageError, read_identity, read_password
 from wlnet.client.forward.places import Place, Target, Traffic
 from wlnet.client.lobby.address import LobbyAddress
 
@@ -105,3 +105,27 @@ class TestPassword:
         monkeypatch.setattr("sys.stdin", io.StringIO("geheim\n"))
         with pytest.raises(UsageError, match="Nobody can be asked"):
             self.of("--ask-password")
+
+
+class TestIdentity:
+    def test_a_new_one_each_time(self) -> None:
+        assert len(read_identity(None)) == 32
+        assert read_identity(None) != read_identity(None)
+
+    def test_kept_in_a_file_nobody_else_reads(self, tmp_path: Path) -> None:
+        file = tmp_path / "identity"
+        first = read_identity(str(file))
+        assert read_identity(str(file)) == first
+        assert file.stat().st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize("content", [b"", b"hello", b"0" * 200, b"\xff" * 32])
+    def test_a_file_of_something_else(self, tmp_path: Path, content: bytes) -> None:
+        file = tmp_path / "identity"
+        file.write_bytes(content)
+        with pytest.raises(UsageError, match="no file of --identity"):
+            read_identity(str(file))
+        assert file.read_bytes() == content
+
+    def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="No such file"):
+            read_identity(str(tmp_path / "none" / "identity"))
