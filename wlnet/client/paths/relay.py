@@ -147,7 +147,7 @@ class Relay:
         return True
 
     def doubt(self, now: float) -> None:
-        """Nothing comes through: ask the relay at once whether it still knows us, unless that was just done."""
+        """Nothing comes through: ask the relay at once whether it still knows us, but not again and again."""
         if self._doubted_at is not None and now < self._doubted_at + limits.RELAY_DOUBT:
             return
         if self._bound is not None and self._misses == 0:
