@@ -138,24 +138,27 @@ def _load(certificate: Path, key: Path) -> _Loaded:
     except (ValueError, UnsupportedAlgorithm):
         raise CertificateError(f"{key} holds no private key in PEM form (tls.key)") from None
     own = chain[0]
-    if own.public_key() != private.public_key():
-        raise CertificateError(
-            f"the key in {key} does not belong to the first certificate in {certificate} "
-            "(tls.key, tls.certificate)"
-        )
     try:
+        belongs = own.public_key() == private.public_key()
+        subject, expires = own.subject.rfc4514_string(), own.not_valid_after_utc.timestamp()
         options = CertificateOptions(
             privateKey=cast(Any, private),  # pyOpenSSL wants cryptography's, Twisted's types do not know yet
             certificate=cast(Any, own),
             extraCertChain=cast(Any, chain[1:]),
             raiseMinimumTo=TLSVersion.TLSv1_2,
         )
-        options.getContext()
-    except (SSL.Error, TypeError, ValueError) as error:
+        if belongs:
+            options.getContext()
+    except (SSL.Error, TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise CertificateError(
             f"OpenSSL does not take {certificate} and {key}: {error} (tls.certificate, tls.key)"
         ) from None
-    return _Loaded(options, own.subject.rfc4514_string() or "nobody", own.not_valid_after_utc.timestamp())
+    if not belongs:
+        raise CertificateError(
+            f"the key in {key} does not belong to the first certificate in {certificate} "
+            "(tls.key, tls.certificate)"
+        )
+    return _Loaded(options, subject or "nobody", expires)
 
 
 def _read(path: Path, setting: str) -> bytes:
