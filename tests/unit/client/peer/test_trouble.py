@@ -53,11 +53,11 @@ def test_a_router_that_restarts_is_punched_through_again_by_a_new_attempt() -> N
         nat.public = nat.public.replace("198.51.100.", "192.0.2.")  # a new address, all mappings gone
         nat.forget()
     chat.send(b"two ")
-    assert town.net.run_until(lambda: host.chats[0].got == b"one two ", 10) < 4.0
-    town.net.run_until(lambda: guest.kind is P and host.kind is P, 30)
+    assert town.net.run_until(lambda: host.chats[0].got == b"one two ", 10) < 2.0
+    # The relay may carry it before the old path is given up.
+    town.net.run_until(lambda: guest.peer.attempts != first and guest.kind is P and host.kind is P, 30)
     chat.send(b"three")
     town.net.run_until(lambda: host.chats[0].got == b"one two three", 2)
-    assert guest.peer.attempts != first
     assert len(guest.ready) == len(host.ready) == 1, "the tunnel is the same"
     town.close()
 
