@@ -1,9 +1,9 @@
 """A game's connection to the lobby, passed through; the exchange of ``rendezvous.md`` travels along unseen.
 
-Both directions are the packets of docs/protocols/metaserver.md. All of the game's are passed on as they are, and
-all of the server's but three: those of the exchange, which the game must not see; the answer to GAME_OPEN, which
-is made to point to the agent; and the answer to GAME_CONNECT, which is held back until it is known where it is
-to point to. If either side says what cannot be understood, everything is passed on as it is.
+Both directions are the packets of docs/protocols/metaserver.md. All of the game's are passed on as they
+are, and all of the server's but three: those of the exchange, which the game must not see; the answer to
+GAME_OPEN, which is made to point to the agent; and the answer to GAME_CONNECT, which is held back until it is
+known where it is to point to. If either side says what cannot be understood, all is passed on as it is.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ class Passage:
 
     :param exchange: the server is known to have the exchange; without, all is passed on as it is.
     :param here: where the game reaches the agent's relay, the family of its connection first.
+    :ivar dismissed: the server's last word was that it ends the connection.
     """
 
     def __init__(self, *, exchange: bool, here: tuple[str, ...]) -> None:
@@ -96,6 +97,7 @@ class Passage:
         self._joining: deque[str] = deque(maxlen=_MAX_ASKED)
         self._held: dict[str, bytes] = {}
         self._message_size = 0
+        self.dismissed = False
 
     # -- what the owner fetches ------------------------------------------------------------------
 
@@ -186,6 +188,7 @@ class Passage:
     # -- the server ------------------------------------------------------------------------------
 
     def _answered(self, packet: bytes, fields: list[str]) -> None:
+        self.dismissed = fields[:1] == ["DISCONNECT"] or fields[:2] == ["ERROR", "GARBAGE_RECEIVED"]
         match fields:
             case [command, *rest] if command == COMMAND:
                 self._exchange(rest)
