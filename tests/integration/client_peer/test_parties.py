@@ -217,7 +217,7 @@ class PartyTests(TestCase):
 
     def tear(self, peer: Peer) -> None:
         """The socket of the path in use is gone, as if the system had taken it."""
-        attempt = peer._carrier
+        attempt = peer._routes.carrier
         current = attempt.paths.current
         if current is None:
             return

@@ -9,36 +9,24 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from wlnet.client.net.network import Network, Timer
+from wlnet.client.paths.path import Path
 from wlnet.client.paths.words import Event as PathEvent
 from wlnet.client.paths.words import MoveReason, PathChanged, PathLost
+from wlnet.client.peer import sentences
 from wlnet.client.peer.attempt import Attempt
 from wlnet.client.peer.options import PartyOptions
 from wlnet.client.peer.rejoin import Footing, Rejoin
+from wlnet.client.peer.routes import Routes
 from wlnet.client.peer.streams import PeerStream, StreamUser
+from wlnet.client.peer.talk import Talk, TalkOwner
 from wlnet.client.peer.words import PathGone, PathNews
-from wlnet.client.tunnel.events import (
-    Closed,
-    CloseReason,
-    DatagramReceived,
-    Ready,
-    StreamData,
-    StreamEnded,
-    StreamOpened,
-    StreamWasReset,
-    StreamWritable,
-)
+from wlnet.client.tunnel.events import Closed, CloseReason
 from wlnet.client.tunnel.identity import Identity
-from wlnet.client.tunnel.tunnel import Tunnel, TunnelError
+from wlnet.client.tunnel.tunnel import Tunnel
 from wlnet.rendezvous.events import Ended, Granted, PlanPart
 from wlnet.steering.model import PathKind, Side
 from wlnet.steering.trace import EndReason
 
-GREETING = 255
-"""Purpose of the stream on which both say that they are there; not for games."""
-_HELLO = b"wlnet 1\n"
-_MAX_ATTEMPTS = 2
-_OVERLAP = 2.0
-"""Both attempts are kept for so long after the new one carries the game."""
 _HOPELESS = {
     Side.GUEST: frozenset(
         {EndReason.HOST_LEFT, EndReason.GUEST_LEFT, EndReason.NO_PATH, EndReason.GAME_ENDED}
@@ -76,7 +64,7 @@ class _Life(Enum):
     OVER = "over"
 
 
-class Peer:
+class Peer(TalkOwner):
     """One other player.
 
     :param rejoin: asks the rendezvous for a new attempt; only for guests.
@@ -118,15 +106,12 @@ class Peer:
         self._over = over
         self._life = _Life.LIVING
         self._begun = network.now()
-        self._attempts = [first]
-        self._carrier: Attempt = first
-        self._carried_at: float | None = None
+        self._routes = Routes(first)
         self._tunnel = Tunnel(
             begin.side, identity, begin.fingerprint, first.secret, self._begun, options.tunnel
         )
         self._rejoin = Rejoin(options.rejoin, self._begun)
-        self._streams: dict[int, PeerStream] = {}
-        self._greetings: dict[int, int] = {}
+        self._talk = Talk(self._tunnel, begin.side, self, self.touched)
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._flush_due: Timer | None = None
@@ -156,14 +141,9 @@ class Peer:
 
         :param purpose: 0 to 254, told to the other side.
         :raises TunnelError: the tunnel is not ready, or too many are open.
+        :raises ValueError: that is no purpose.
         """
-        if not 0 <= purpose < GREETING:
-            raise ValueError("a purpose is a number from 0 to 254")
-        number = self._tunnel.open_stream(purpose)
-        stream = self._streams[number] = PeerStream(self._tunnel, number, purpose, self.touched)
-        stream.user = user
-        self.touched()
-        return stream
+        return self._talk.open_stream(purpose, user)
 
     def send_datagram(self, data: bytes) -> None:
         """Send a datagram of the game: it arrives once, in no order.
@@ -185,42 +165,36 @@ class Peer:
     @property
     def attempts(self) -> tuple[int, ...]:
         """Their numbers."""
-        return tuple(attempt.number for attempt in self._attempts)
+        return tuple(attempt.number for attempt in self._routes)
 
     @property
     def known_attempts(self) -> tuple[int, ...]:
         """Those the lobby remembers."""
-        return tuple(attempt.number for attempt in self._attempts if attempt.known)
+        return tuple(attempt.number for attempt in self._routes if attempt.known)
 
     def add(self, attempt: Attempt) -> None:
         """A new attempt with the same player: its paths come under the same tunnel."""
-        while len(self._attempts) >= _MAX_ATTEMPTS:
-            idle = [one for one in self._attempts if one is not self._carrier]
-            self._drop(idle[0] if idle else self._attempts[0])
-        self._attempts.append(attempt)
-        if self._carrier not in self._attempts:
-            self._carrier = attempt
+        self._routes.add(attempt)
         if self._playing:
             attempt.playing()
         self.replaced_at = None
-        self._carried_at = None
         self.touched()
 
     def planned(self, part: PlanPart) -> None:
         """See :meth:`Attempt.plan`."""
-        attempt = self._attempt(part.attempt)
+        attempt = self._routes.find(part.attempt)
         if attempt is not None:
             attempt.plan(part)
 
     def granted(self, granted: Granted) -> None:
         """A new ticket for the relay."""
-        attempt = self._attempt(granted.attempt)
+        attempt = self._routes.find(granted.attempt)
         if attempt is not None:
             attempt.granted(granted.relay)
 
     def ended(self, ended: Ended) -> None:
         """The lobby steers an attempt no more; paths go on, except with players who were removed."""
-        attempt = self._attempt(ended.attempt)
+        attempt = self._routes.find(ended.attempt)
         if attempt is None:
             return
         reason = ended.reason
@@ -233,9 +207,9 @@ class Peer:
             self.close("one of us was removed from the lobby")
         elif not self.was_ready and reason in _HOPELESS[self.side]:
             self.stop(ended.text)
-        elif attempt is self._attempts[-1] and reason is EndReason.CONNECTED:
+        elif attempt is self._routes.newest and reason is EndReason.CONNECTED:
             self._rejoin.tried()
-        elif attempt is self._attempts[-1]:
+        elif attempt is self._routes.newest:
             self._rejoin.failed(self._network.now())
         self.touched()
 
@@ -250,15 +224,15 @@ class Peer:
     def link_lost(self) -> None:
         """The lobby is gone, and with it its memory of our attempts."""
         self._rejoin.lobby = False
-        if self._attempts[-1].steered:
+        if self._routes.newest.steered:
             self._rejoin.failed(self._network.now())
-        for attempt in self._attempts:
+        for attempt in self._routes:
             attempt.ended(forgotten=True)
 
     def link_back(self) -> None:
         """There is a lobby again."""
         self._rejoin.lobby = True
-        for attempt in self._attempts:
+        for attempt in self._routes:
             attempt.link_back()
         self.touched()
 
@@ -287,7 +261,7 @@ class Peer:
         if self._is_over:
             return
         now = self._network.now()
-        for attempt in self._attempts:
+        for attempt in self._routes:
             deadline = attempt.paths.next_deadline()
             if deadline is not None and now >= deadline:
                 attempt.paths.tick(now)
@@ -301,15 +275,17 @@ class Peer:
         """Everything that came goes up, everything that is to go goes down; then the next appointment."""
         if self._flushing or self._is_over:
             return
-        self._flushing = True
-        again = False
+        self._flushing = again = True
         try:
             for _ in range(_TURNS):
                 again = self._turn(self._network.now())
                 if not again:
                     break
-        finally:
+        except BaseException:
             self._flushing = False
+            self.touched()  # a user's mistake stops nothing but itself
+            raise
+        self._flushing = False
         self._look(self._network.now())
         if again:
             self.touched()
@@ -318,26 +294,26 @@ class Peer:
     def _turn(self, now: float) -> bool:
         if self._is_over:
             return False
-        for attempt in tuple(self._attempts):
+        for attempt in self._routes:
             for payload in attempt.paths.delivered():
                 self._tunnel.receive(payload, now)
             for event in attempt.paths.events():
                 self._path_event(attempt, event, now)
         self._choose(now)
-        told = self._tunnel_events()
+        told = self._talk.take()
         packets = self._tunnel.transmits(now)
-        paths = self._carrier.paths
+        paths = self._routes.carrier.paths
         for packet in packets:
             paths.send(packet, now)
-        for attempt in self._attempts:
+        for attempt in self._routes:
             attempt.sockets.flush()
-        return told or self._tunnel_events()
+        return told or self._talk.take()
 
     def _appoint(self, now: float) -> None:
         if self._is_over:
             return
         times = [at for at in (self._tunnel.next_deadline(), *self._own_deadlines()) if at is not None]
-        times += [at for one in self._attempts if (at := one.paths.next_deadline()) is not None]
+        times += [at for one in self._routes if (at := one.paths.next_deadline()) is not None]
         if not times:
             return
         at = min(times)
@@ -350,8 +326,7 @@ class Peer:
 
     def _own_deadlines(self) -> tuple[float | None, ...]:
         leaving = self._gone_at if self._life is _Life.LEAVING else None
-        overlap = self._carried_at + _OVERLAP if self._carried_at is not None else None
-        return leaving, overlap, self._rejoin.due_at() if self._may_ask else None
+        return leaving, self._routes.deadline(), self._rejoin.due_at() if self._may_ask else None
 
     @property
     def _may_ask(self) -> bool:
@@ -361,11 +336,7 @@ class Peer:
         if self._life is _Life.LEAVING and now >= self._gone_at:
             self._finish("")
             return
-        if self._carried_at is not None and now >= self._carried_at + _OVERLAP:
-            self._carried_at = None
-            for attempt in tuple(self._attempts):
-                if attempt is not self._carrier:
-                    self._drop(attempt)
+        self._routes.tidy(now)
         due = self._rejoin.due_at() if self._may_ask else None
         if due is not None and now >= due and self._ask is not None:
             if self._ask(self):
@@ -377,7 +348,7 @@ class Peer:
 
     def _path_event(self, attempt: Attempt, event: PathEvent, now: float) -> None:
         attempt.happened(event)
-        if attempt is not self._carrier:
+        if attempt is not self._routes.carrier:
             return
         match event:
             case PathChanged():
@@ -388,187 +359,81 @@ class Peer:
                 pass
 
     def _choose(self, now: float) -> None:
-        """Which attempt's paths carry the tunnel: the newest that has one, unless an older one is better."""
-        newest = self._attempts[-1]
-        usable = [(kind, one) for one in reversed(self._attempts) if (kind := one.kind) is not None]
-        if usable:
-            best = min(usable, key=lambda pair: _KINDS.index(pair[0]))[1]
-        else:
-            # Packets may already pass the bound relay of the newest one.
-            best = newest if self._carrier.paths.current is None else self._carrier
-        if best is not self._carrier:
-            self._carrier = best
-            current = best.paths.current
+        if self._routes.choose(now):
+            current = self._routes.carrier.paths.current
             if current is not None:
                 self._tunnel.path_changed(now, resend=True)
-                self._announce(best, MoveReason.BETTER, now)
-        if (
-            len(self._attempts) > 1
-            and self._carrier is newest
-            and newest.connected
-            and self._carried_at is None
-        ):
-            self._carried_at = now
+                self._announce(self._routes.carrier, current, MoveReason.BETTER, now)
 
     def _moved(self, attempt: Attempt, event: PathChanged, now: float) -> None:
         still = event.reason in (MoveReason.BETTER, MoveReason.PEER) and self.path is not None
         self._tunnel.path_changed(now, resend=not still)
-        self._announce(attempt, event.reason, now)
-
-    def _announce(self, attempt: Attempt, moved: MoveReason, now: float) -> None:
         current = attempt.paths.current
-        if current is None:
-            return
-        step = current.step
+        if current is not None:
+            self._announce(attempt, current, event.reason, now)
+
+    def _announce(self, attempt: Attempt, path: Path, moved: MoveReason, now: float) -> None:
+        step = path.step
         relayed = step.kind is PathKind.RELAYED
         self._rejoin.stands(Footing.RELAYED if relayed else Footing.DIRECT, now)
-        news = PathNews(
+        self.path = PathNews(
             kind=step.kind,
             technique=step.technique,
             transport=step.transport,
             family=step.family,
-            rtt=current.rtt or 0.0,
+            rtt=path.rtt or 0.0,
             setup=now - attempt.begun,
             moved=moved,
-            reason=_sentence(moved, step.kind, attempt.reason(step.number)),
+            reason=sentences.about_path(moved, step.kind, attempt.reason(step.number)),
         )
-        self.path = news
         if self.ready:
-            self._user.peer_path(self, news)
+            self._user.peer_path(self, self.path)
 
     def _lost(self, now: float) -> None:
         self.path = None
         self._rejoin.stands(Footing.NOTHING, now)
         if self.ready:
-            self._user.peer_path(
-                self, PathGone(reason="Nothing comes through any more; trying to reconnect.")
-            )
-
-    def _attempt(self, number: int) -> Attempt | None:
-        known = (one for one in self._attempts if one.number == number and one.known)
-        return next(known, None)
-
-    def _drop(self, attempt: Attempt) -> None:
-        self._attempts.remove(attempt)
-        attempt.close()
+            self._user.peer_path(self, PathGone(reason=sentences.NOTHING))
 
     # -- the tunnel ------------------------------------------------------------------------------
 
-    def _tunnel_events(self) -> bool:
-        events = self._tunnel.events()
-        for event in events:
-            if self._is_over:
-                return False
-            match event:
-                case Ready():
-                    self._greet()
-                case StreamOpened(stream=number, purpose=purpose):
-                    self._opened(number, purpose)
-                case StreamData(stream=number, data=data):
-                    self._data(number, data)
-                case DatagramReceived(data=data):
-                    self._play()
-                    self._user.peer_datagram(self, data)
-                case Closed():
-                    self._tunnel_closed(event)
-                case _:
-                    self._stream_event(event)
-        return bool(events)
-
-    def _greet(self) -> None:
-        """Both are who they should be. Each says so on a stream: what comes now is the game's own traffic."""
-        if self.side is Side.GUEST:
-            try:
-                number = self._tunnel.open_stream(GREETING)
-                self._tunnel.send_stream(number, _HELLO, end=True)
-            except TunnelError:
-                return
-            self._greetings[number] = 0
-        self._become_ready()
-
-    def _become_ready(self) -> None:
+    def proven(self) -> None:
+        """See :class:`~wlnet.client.peer.talk.TalkOwner`, here and below."""
         self.ready = self.was_ready = True
         self._user.peer_ready(self)
         if self.path is not None and not self.closed:
-            self.path = replace(self.path, setup=self._network.now() - self._carrier.begun)
+            self.path = replace(self.path, setup=self._network.now() - self._routes.carrier.begun)
             self._user.peer_path(self, self.path)
 
-    def _opened(self, number: int, purpose: int) -> None:
-        if purpose == GREETING:
-            if self._greetings:  # one is enough
-                self._tunnel.reset_stream(number)
-                return
-            self._greetings[number] = 0
-            try:
-                self._tunnel.send_stream(number, _HELLO, end=True)
-            except TunnelError:
-                pass  # broken off again already
-            return
-        stream = PeerStream(self._tunnel, number, purpose, self.touched)
-        self._streams[number] = stream
-        user = self._user.peer_stream(self, stream)
-        if user is None:
-            del self._streams[number]
-            stream.reset()
-        else:
-            stream.user = user
-
-    def _data(self, number: int, data: bytes) -> None:
-        stream = self._streams.get(number)
-        if number in self._greetings:
-            self._tunnel.consumed(number, len(data))
-            self._greetings[number] += len(data)
-            if self._greetings[number] > len(_HELLO):
-                self._tunnel.reset_stream(number)
-        elif stream is not None and stream.receiving:
-            stream.user.received(data)
-        self._play()
-
-    def _play(self) -> None:
-        """Bytes that only the other player can have sent within the tunnel: from now on a path counts."""
+    def heard(self) -> None:
+        """Only the other player can have sent that: from now on a path counts."""
         if not self._playing:
             self._playing = True
-            for attempt in self._attempts:
+            for attempt in self._routes:
                 attempt.playing()
 
-    def _stream_event(self, event: object) -> None:
-        match event:
-            case StreamEnded(stream=number):
-                stream = self._streams.get(number)
-                if stream is not None:
-                    stream.receiving = False
-                    stream.user.ended()
-            case StreamWasReset(stream=number):
-                stream = self._streams.pop(number, None)
-                if stream is not None:
-                    stream.over("The other side broke it off.")
-            case StreamWritable(stream=number):
-                stream = self._streams.get(number)
-                if stream is not None:
-                    stream.user.writable()
-            case _:
-                pass
-        self._sweep()
+    def opened(self, stream: PeerStream) -> StreamUser | None:
+        """Pass it on."""
+        return self._user.peer_stream(self, stream)
 
-    def _sweep(self) -> None:
-        for number, stream in list(self._streams.items()):
-            if not stream.receiving and not stream.sending:
-                del self._streams[number]
+    def datagram(self, data: bytes) -> None:
+        """Pass it on."""
+        self._user.peer_datagram(self, data)
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def _tunnel_closed(self, closed: Closed) -> None:
+    def tunnel_ended(self, closed: Closed) -> None:
+        """It is over; our goodbye is repeated for a moment to who goes on sending."""
         if self._life is not _Life.LIVING:
             return
         self._life = _Life.LEAVING
-        # Our goodbye is repeated for a moment to who goes on sending.
         told = closed.reason in (CloseReason.THERE, CloseReason.REFUSED_BY_PEER, CloseReason.SILENCE)
         self._gone_at = self._network.now() + (0.0 if told else self._options.farewell)
-        text = _ending(closed)
-        for stream in list(self._streams.values()):
-            stream.over(text)
-        self._streams.clear()
+        self._say_over(sentences.about_end(closed))
+
+    def _say_over(self, text: str) -> None:
         self.ready = False
+        self._talk.break_off(text)
         self._user.peer_closed(self, text)
 
     def _finish(self, text: str) -> None:
@@ -579,46 +444,7 @@ class Peer:
             if timer is not None:
                 timer.cancel()
         self._timer = self._flush_due = None
-        for attempt in self._attempts:
-            attempt.close()
+        self._routes.close()
         if living:
-            self.ready = False
-            for stream in list(self._streams.values()):
-                stream.over(text)
-            self._streams.clear()
-            self._user.peer_closed(self, text)
+            self._say_over(text)
         self._over(self)
-
-
-_KINDS = tuple(PathKind)
-
-
-_CARRIERS = {
-    PathKind.DIRECT: "The game goes directly to the other player.",
-    PathKind.MAPPED: "The game goes through a port the router opened.",
-    PathKind.PUNCHED: "The game goes directly, through both routers.",
-    PathKind.RELAYED: "The game goes through the relay.",
-}
-
-
-def _sentence(moved: MoveReason, kind: PathKind, why: str) -> str:
-    carrier = _CARRIERS[kind]
-    if moved is MoveReason.LOST:
-        return f"The path before was lost. {carrier}"
-    return f"{carrier} {why}".strip()
-
-
-_ENDINGS = {
-    CloseReason.HERE: "You ended it",
-    CloseReason.THERE: "The other player ended it",
-    CloseReason.SILENCE: "The connection is lost",
-    CloseReason.HANDSHAKE_TIME: "No connection came about",
-    CloseReason.WRONG_PEER: "This is not the player the lobby named",
-    CloseReason.REFUSED_BY_PEER: "The other player refused",
-    CloseReason.BROKEN_PEER: "The other player's program misbehaved",
-}
-
-
-def _ending(closed: Closed) -> str:
-    words = _ENDINGS[closed.reason]
-    return f"{words}: {closed.text}." if closed.text else f"{words}."

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from tests.unit.client.peer.town import GAME, Player, Town, identity, numbered
 from wlnet.client.paths.limits import Dropped
+from wlnet.client.peer.peer import Peer
 from wlnet.client.tunnel.tunnel import TunnelError
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.rendezvous.events import Begin, Told
@@ -132,11 +133,11 @@ def test_a_flood_of_junk_disturbs_nobody() -> None:
         assert turn < 2 or host.peer.path is not None
     town.net.run_until(lambda: host.chats[0].is_ended, 5)
     assert host.chats[0].got == data
-    dropped = host.peer._carrier.paths.dropped
+    dropped = host.peer._routes.carrier.paths.dropped
     assert dropped[Dropped.STRANGE] + dropped[Dropped.JUNK] > 1000
     assert all(
         path.way.remote is None or path.way.remote.host != "198.51.100.66"
-        for path in host.peer._carrier.paths.paths
+        for path in host.peer._routes.carrier.paths.paths
     )
     town.close()
 
@@ -223,4 +224,26 @@ def test_a_host_refused_by_the_lobby_hears_why() -> None:
     guest.party.join("nothing of that name")
     town.net.run_until(lambda: guest.said("refused join"), 2)
     assert "no peer game" in str(guest.said("refused join")[0])
+    town.close()
+
+
+def test_a_mistake_of_the_user_stops_nothing_but_itself() -> None:
+    town = Town()
+    host, guest = town.joined("open", "open")
+
+    def mistake(peer: Peer, data: bytes) -> None:
+        host.datagrams.append(data)
+        if data == b"two":
+            raise ZeroDivisionError
+
+    host.peer_datagram = mistake  # type: ignore[method-assign]
+    for data in (b"one", b"two", b"three"):
+        guest.peer.send_datagram(data)
+    with pytest.raises(ZeroDivisionError):
+        town.net.advance(1)
+    town.net.advance(1)
+    assert host.datagrams == [b"one", b"two", b"three"]
+    town.net.advance(30)
+    guest.open().send(b"on")
+    town.net.run_until(lambda: host.chats and host.chats[0].got == b"on", 1)
     town.close()
