@@ -75,5 +75,5 @@ class Board:
         path = player.path
         if path is None:
             return [f"  {shown(name)}  {player.trouble or 'looking for a path'}  {carried}"]
-        rtt = f"{path.rtt * 1000:.0f} ms" if path.rtt else "-"
+        rtt = f"{path.rtt_ms:.0f} ms" if path.rtt_ms else "-"
         return [f"  {shown(name)}  {way(path)}  {rtt}  {carried}", f"      {path.reason}"]

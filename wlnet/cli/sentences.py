@@ -63,7 +63,7 @@ def _sentence(report: Report) -> str | None:
 def _later(report: Report) -> str | None:
     match report:
         case reports.PathTaken(peer=peer, reason=reason):
-            return f"{shown(peer)}: {way(report)}, {_milliseconds(report.rtt)}. {reason}"
+            return f"{shown(peer)}: {way(report)}, {_milliseconds(report.rtt_ms)}. {reason}"
         case reports.PathLost(peer=peer, reason=reason):
             return f"{shown(peer)}: {reason}"
         case reports.SteeringEnded(peer=peer, text=text):
@@ -78,5 +78,5 @@ def _later(report: Report) -> str | None:
             return None
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds else "round trip not measured yet"
+def _milliseconds(value: float) -> str:
+    return f"{value:.0f} ms" if value else "round trip not measured yet"

@@ -100,9 +100,9 @@ def test_a_megabyte_through_tcp_a_half_close_and_goodbye(players: Players) -> No
     assert exchange(port, b"once more") == b"once more"
     path = join.event("path")
     assert path["peer"].startswith("ann")
-    assert path["kind"] in ("relayed", "direct")
+    assert path["path"] in ("relayed", "direct")
     assert path["reason"].endswith(".")
-    join.until(lambda: any(one["kind"] == "direct" for one in join.said("path")))
+    join.until(lambda: any(one["path"] == "direct" for one in join.said("path")))
     assert join.event("ended", 60)["reason"] == "connected"
     code, seconds = join.stop()
     assert (code, seconds < 2.5) == (0, True)

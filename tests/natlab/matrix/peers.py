@@ -99,7 +99,7 @@ class PeerProcess:
                     Step(
                         event["at"],
                         OF_TECHNIQUE[technique],
-                        event["kind"],
+                        event["path"],
                         technique.value,
                         event["transport"],
                         event.get("family"),

@@ -180,8 +180,8 @@ class Forwarding(PartyUser, ABC):
                 technique=news.technique.value,
                 transport=news.transport.value,
                 family=news.family.value if news.family is not None else None,
-                rtt=round(news.rtt, 6),
-                setup=round(news.setup, 6),
+                rtt_ms=round(news.rtt * 1000, 3),
+                setup_ms=round(news.setup * 1000, 3),
                 moved=news.moved.value,
                 reason=news.reason,
             )

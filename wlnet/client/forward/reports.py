@@ -1,13 +1,13 @@
 """What a forwarding tells its user: one report at a time, each a JSON object by its tag ``event``.
 
-docs/players.md shows them all. Durations are seconds, sizes bytes.
+docs/players.md shows them all. Durations are seconds where they do not say otherwise, sizes bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class _Report(Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -67,19 +67,20 @@ class PeerHere(_Report, frozen=True, kw_only=True, tag="peer"):
 class PathTaken(_Report, frozen=True, kw_only=True, tag="path"):
     """The game with *peer* takes that path from now on.
 
-    :ivar rtt: round trip.
-    :ivar setup: from the beginning of the attempt until the game could go over it.
+    :ivar kind: ``direct``, ``mapped``, ``punched`` or ``relayed``; called ``path`` in JSON.
+    :ivar rtt_ms: round trip, milliseconds.
+    :ivar setup_ms: from the beginning of the attempt until the game could go over it, milliseconds.
     :ivar moved: ``first``, ``better``, ``lost`` (the one before) or ``peer`` (the other side chose it).
     :ivar reason: a sentence.
     """
 
     peer: str
-    kind: str
+    kind: str = field(name="path")
     technique: str
     transport: str
     family: int | None
-    rtt: float
-    setup: float
+    rtt_ms: float
+    setup_ms: float
     moved: str
     reason: str
 
