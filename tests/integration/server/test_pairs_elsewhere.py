@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.server.conftest import PASSWORDS, People, Start
+from tests.support.certificates import Authority
 from tests.support.pair_player import PairPlayer
 from tests.support.server_process import ServerProcess, Settings
 from tests.support.wire_client import LobbyClient, wait_for
@@ -134,6 +135,14 @@ def test_a_pair_at_a_relay_elsewhere(country: Country) -> None:
     assert (grant.udp_port, grant.tcp_port, grant.tls_port) == (relay.port("stun2"), relay.port("stun2"), 0)
     country.pair()
     country.pair(tcp=True)
+
+
+def test_a_relay_elsewhere_with_tls(country: Country, tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path).issue()
+    relay = country.relay("safe", tls__certificate=str(certificate), tls__key=str(key), tls__pairs_port=0)
+    grant, _ = country.meet(country.speaker("host")[0], country.speaker("guest")[0])
+    assert grant is not None
+    assert grant.tls_port == relay.port("pairs-tls")
 
 
 def test_observations_reach_the_lobby(country: Country) -> None:
