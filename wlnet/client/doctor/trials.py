@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from wlnet.client.doctor.findings import MappingTrial
-from wlnet.client.gather.datagrams import KeptDatagram
+from wlnet.client.gather.words import KNOCK, KNOCK_SIZE
 from wlnet.client.mapping.gateway import Gateways
 from wlnet.client.mapping.mapper import PortMapper
 from wlnet.client.mapping.shell_gateway import read_gateways
 from wlnet.client.mapping.words import MappedPort, MappingProtocol, NotMapped, Standing
-from wlnet.client.net.network import Network
+from wlnet.client.net.network import DatagramSocket, Network
+from wlnet.protocols.stun.wire import Endpoint
 from wlnet.steering.model import Candidate, CandidateKind, Family, Transport
 
 TIMEOUT = 4.0
@@ -35,14 +36,15 @@ class Trials:
         self._done = done
         self._over = False
         self._results: dict[MappingProtocol, MappedPort | NotMapped] = {}
-        self._sockets: dict[MappingProtocol, KeptDatagram] = {}
+        self._knocked = knocked
+        self._sockets: dict[MappingProtocol, DatagramSocket] = {}
         self._mappers: dict[MappingProtocol, PortMapper] = {}
         self._timer = network.call_later(TIMEOUT, self._end)
         for protocol in MappingProtocol:
             mapper = PortMapper(network, protocols=(protocol,), gateways=gateways)
             self._mappers[protocol] = mapper
             try:
-                kept = KeptDatagram(network, Family.V4, knocked, lambda _: None)
+                kept = network.open_datagram(Family.V4, self._received)
             except OSError:
                 continue
             self._sockets[protocol] = kept
@@ -90,9 +92,13 @@ class Trials:
                 done()
 
         for kept in self._sockets.values():
-            kept.forget()
+            kept.close()
         for mapper in self._mappers.values():
             mapper.close(one)
+
+    def _received(self, data: bytes, source: Endpoint) -> None:  # noqa: ARG002
+        if len(data) == KNOCK_SIZE and data[0] == KNOCK:
+            self._knocked(data[1:].hex())
 
     def _told(self, protocol: MappingProtocol, result: MappedPort | NotMapped) -> None:
         self._results[protocol] = result
