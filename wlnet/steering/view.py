@@ -71,7 +71,9 @@ class PeerView(Struct, frozen=True, kw_only=True):
 
     def has(self, transport: Transport, family: Family) -> bool:
         """Packets of that transport and family can leave the peer's network, as far as we know."""
-        if not self.supports(transport) or self.behaviour(transport, family).mapping is Mapping.BLOCKED:
+        # Where one TCP port gets out, the ports STUN was asked at show TCP as blocked.
+        blocked = self.behaviour(transport, family).mapping is Mapping.BLOCKED
+        if not self.supports(transport) or (blocked and not (self.only_port and transport is Transport.TCP)):
             return False
         return any(
             candidate.transport is transport and family_of(candidate.address) is family

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.unit.steering.kinds import OPTIONS, TCP, UDP, host, nat, peer
+from tests.unit.steering.kinds import BLOCKED, OPTIONS, TCP, UDP, host, nat, peer
 from wlnet.steering.model import (
     Allocation,
     Behaviour,
@@ -229,6 +229,13 @@ def test_birthday_is_agreed_to_by_both_once_a_pair_and_never_on_hearsay() -> Non
     assert reason(spent, Technique.BIRTHDAY) == "It was tried once for this pair."
     hearsay = make_plan(replace(hard, seen=("198.51.100.250",)), easy, OPTIONS)
     assert "hearsay" in reason(hearsay, Technique.BIRTHDAY)
+
+
+def test_tcp_measured_as_blocked_is_no_reason_against_the_one_port_that_gets_out() -> None:
+    shut_in = peer("tcp443")
+    blocked = tuple(replace(one, behaviour=BLOCKED) for one in shut_in.measured)
+    plan = make_plan(peer("open", own_443=True), replace(shut_in, measured=blocked), OPTIONS)
+    assert step(plan, Technique.PUBLIC, TCP).guest is not None
 
 
 def test_a_network_that_lets_out_443_only() -> None:
