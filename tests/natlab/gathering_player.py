@@ -23,6 +23,7 @@ from wlnet.client.mapping.mapper import PortMapper
 from wlnet.client.net.shell_asyncio import AsyncioNetwork
 from wlnet.protocols.exchange.messages import Candidates, Hello, Probed
 from wlnet.rendezvous.events import Told
+from wlnet.steering.model import Family
 
 
 class Player(LobbyHandler):
@@ -68,7 +69,7 @@ class Player(LobbyHandler):
         self.say(
             after=self.network.now() - self.begun,
             said=msgspec.to_builtins(candidates),
-            hops=self.surveyor.survey.primer_hops,
+            hops=self.surveyor.survey.primer_hops(Family.V4),
         )
 
     def probed(self, token: str) -> None:
@@ -96,7 +97,7 @@ class Player(LobbyHandler):
 async def main(lobby: str, stun: str, second: str, wait: str, *addresses: str) -> None:
     player = Player(lobby, int(stun), int(second), list(addresses), float(wait))
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    hops = player.surveyor.survey.primer_hops
+    hops = player.surveyor.survey.primer_hops(Family.V4)
     notes = player.gathering.notes if player.gathering is not None else []
     if player.gathering is not None:
         player.gathering.close()

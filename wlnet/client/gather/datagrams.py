@@ -22,6 +22,7 @@ class KeptDatagram(DatagramSocket):
 
     :param knocked: a test packet came, with that token.
     :param moved: the server sees it elsewhere now (or for the first time); None: it got no answer.
+    :param hops: what is known of the TTL of primers.
     :raises OSError: no socket can be had.
     :ivar mapped: where the server sees it.
     :ivar granted: what the router made of it.
@@ -33,6 +34,7 @@ class KeptDatagram(DatagramSocket):
         family: Family,
         knocked: Callable[[str], None],
         moved: Callable[[Endpoint | None], None],
+        hops: Callable[[], int | None],
     ) -> None:
         self.family = family
         self.mapped: Endpoint | None = None
@@ -42,6 +44,7 @@ class KeptDatagram(DatagramSocket):
         self._network = network
         self._knocked: Callable[[str], None] | None = knocked
         self._moved = moved
+        self._hops = hops
         self._received: Received | None = None
         self._question: DatagramQuestion | None = None
         self._keepalive: Timer | None = None
@@ -118,8 +121,14 @@ class KeptDatagram(DatagramSocket):
         return self._socket.local
 
     def send(self, data: bytes, destination: Endpoint, hops: int | None = None) -> bool:
-        """See :class:`~wlnet.client.net.network.DatagramSocket`."""
-        return not self.closed and self._socket.send(data, destination, hops)
+        """Send it; a primer (*hops* given) with the TTL that is known now, or not at all."""
+        if self.closed:
+            return False
+        if hops is not None:
+            hops = self._hops()
+            if hops is None:
+                return False
+        return self._socket.send(data, destination, hops)
 
     def close(self) -> None:
         """Close it at once."""

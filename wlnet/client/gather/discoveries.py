@@ -53,6 +53,10 @@ class DatagramDiscovery:
         )
         self._go_on()
 
+    def so_far(self) -> Finding | None:
+        """What is known by now."""
+        return self._machine.so_far() if self.heard else None
+
     def close(self) -> None:
         """Nothing is called any more."""
         self._over = True
@@ -133,6 +137,10 @@ class StreamsDiscovery:
         )
         self._timer = network.call_later(limits.STREAM_SURVEY, self._tick)
         self._go_on()
+
+    def so_far(self) -> Finding | None:
+        """Only the end shows something: it comes soon."""
+        return None
 
     def close(self) -> None:
         """Nothing is called any more."""

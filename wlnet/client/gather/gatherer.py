@@ -32,8 +32,3 @@ class Gatherer:
         return Gathering(
             self._network, self.surveyor, begin.attempt, events, self.options, self._mapper, self._doors
         )
-
-    @property
-    def primer_hops(self) -> int | None:
-        """TTL of primers as known now; None: not known."""
-        return self.surveyor.survey.primer_hops

@@ -86,8 +86,17 @@ class Gathering:
 
     @property
     def primer_hops(self) -> int | None:
-        """TTL of primers; None: not known."""
-        return self._surveyor.survey.primer_hops
+        """TTL of primers; None: not known.
+
+        While it is still looked for this is a guess: the sockets made here put in its place what is known
+        when they send.
+        """
+        known = [self._primer_hops(family) for family in self._surveyor.families]
+        guess = limits.GUESSED_HOPS if self._surveyor.searching else None
+        return min((one for one in known if one is not None), default=guess)
+
+    def _primer_hops(self, family: Family) -> int | None:
+        return self._surveyor.survey.primer_hops(family)
 
     def adopt_datagram(self, family: Family, port: int, received: Received) -> DatagramSocket | None:
         """The UDP socket bound to *port*: all else that arrives goes to *received*. None: not ours."""
@@ -124,7 +133,8 @@ class Gathering:
         for family in self._surveyor.families:
             if self._options.udp:
                 moved = partial(self._moved, (Transport.UDP, family))
-                self._keep((Transport.UDP, family), partial(KeptDatagram, moved=moved))
+                hops = partial(self._primer_hops, family)
+                self._keep((Transport.UDP, family), partial(KeptDatagram, moved=moved, hops=hops))
             if self._options.tcp:
                 self._keep((Transport.TCP, family), KeptListener)
                 if self._doors is not None:

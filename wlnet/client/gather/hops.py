@@ -28,33 +28,45 @@ class HopSearch:
     :raises OSError: no socket can be had.
     """
 
-    def __init__(
-        self, network: Network, server: Endpoint, rtt: float, done: Callable[[int | None], None]
-    ) -> None:
+    def __init__(self, network: Network, server: Endpoint, done: Callable[[int | None], None]) -> None:
         self._network = network
         self._server = server
         self._done = done
-        self._wait = min(limits.LONGEST_HOP_WAIT, max(limits.HOP_WAIT, 3 * rtt))
+        self._wait = limits.HOP_WAIT
+        self._heard = False
         self._asked: dict[bytes, tuple[int, StunTransaction]] = {}
         self._tried: set[int] = set()
         self._enough: int | None = None
+        self._hops: tuple[int, ...] = ()
+        self._then = self._refine
+        self._began = network.now()
         self._timers: list[Timer] = []
         self._socket = network.open_datagram(family_of(server), self._received)
         self._round(limits.COARSE_HOPS, self._refine)
 
     def close(self) -> None:
         """Nothing is called any more."""
+        self._stop_timers()
+        self._socket.close()
+
+    def _stop_timers(self) -> None:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
-        self._socket.close()
 
     def _round(self, hops: tuple[int, ...], then: Callable[[], None]) -> None:
-        self._timers.clear()
+        self._hops = hops
+        self._then = then
+        self._began = self._network.now()
         self._ask(hops)
+        self._appoint()
+
+    def _appoint(self) -> None:
+        self._stop_timers()
+        passed = self._network.now() - self._began
         later = self._network.call_later
-        self._timers.append(later(self._wait, partial(self._ask, hops)))
-        self._timers.append(later(2 * self._wait, then))
+        self._timers.append(later(max(0.0, self._wait - passed), partial(self._ask, self._hops)))
+        self._timers.append(later(max(0.0, 2 * self._wait - passed), self._then))
 
     def _ask(self, hops: tuple[int, ...]) -> None:
         now = self._network.now()
@@ -78,6 +90,10 @@ class HopSearch:
         number, transaction = self._asked.get(message.transaction, (0, None))
         if transaction is None or not transaction.receive(message, source, self._network.now()):
             return
+        if not self._heard and transaction.rtt is not None:
+            self._heard = True
+            self._wait = min(limits.LONGEST_HOP_WAIT, max(limits.SHORTEST_HOP_WAIT, 3 * transaction.rtt))
+            self._appoint()
         if transaction.state is State.ANSWERED and (self._enough is None or number < self._enough):
             self._enough = number
 

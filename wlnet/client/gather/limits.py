@@ -24,9 +24,12 @@ LONGEST_HOLD = 30.0
 # -- hops ---------------------------------------------------------------------------------------------
 
 COARSE_HOPS = (2, 4, 6, 8, 11, 14, 17, 20, 24, 28, 32, 36, 40)
-HOP_WAIT = 0.25
-"""For answers of one round, at least; three round trips if that is more."""
-LONGEST_HOP_WAIT = 1.0
+HOP_WAIT = 0.4
+"""For the first answer, before all is sent again and again before it is given up; then three round trips."""
+SHORTEST_HOP_WAIT, LONGEST_HOP_WAIT = 0.05, 1.0
+
+GUESSED_HOPS = 2
+"""Of primers, as long as hops are looked for; replaced when one is sent."""
 
 # -- observation --------------------------------------------------------------------------------------
 

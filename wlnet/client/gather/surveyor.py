@@ -70,17 +70,22 @@ class Surveyor:
         blocked = {line for line, one in self._findings.items() if one.behaviour.mapping is Mapping.BLOCKED}
         blocked |= {line for line, one in self._running.items() if _is_silent(one, now)}
         seen = dict.fromkeys([self.address] if self.address else [])
-        seen |= dict.fromkeys(
-            one.candidate.address for one in self._findings.values() if one.candidate is not None
-        )
+        known = [one.so_far() for one in self._running.values()]
+        findings = (*self._findings.values(), *(one for one in known if one is not None))
+        seen |= dict.fromkeys(one.candidate.address for one in findings if one.candidate is not None)
         return Survey(
-            findings=tuple(self._findings.values()),
+            findings=findings,
             blocked=frozenset(blocked),
             running=len(self._running),
             hops=dict(self._hops),
             seen=tuple(seen),
             only_port=WEB_PORT if self._only_web(blocked) else 0,
         )
+
+    @property
+    def searching(self) -> bool:
+        """Hops are being looked for."""
+        return bool(self._searches)
 
     def server(self, family: Family) -> Endpoint | None:
         """Where STUN is asked over *family*; None: that family goes nowhere."""
@@ -188,6 +193,9 @@ class Surveyor:
             for transport, wanted in ((Transport.UDP, self._udp), (Transport.TCP, self._tcp)):
                 if wanted:
                     self._discover(transport, family, server)
+        if self._udp:
+            for family, server in self._servers.items():
+                self._search(family, server)
         self._observe()
         self._tell_in(limits.SILENCE + 0.01)
         self._tell()
@@ -207,15 +215,14 @@ class Surveyor:
     def _found(self, line: Line, finding: Finding) -> None:
         self._running.pop(line, None)
         self._findings[line] = finding
-        transport, family = line
-        if transport is Transport.UDP and finding.rtt is not None:
-            try:
-                self._searches[family] = HopSearch(
-                    self._network, self._servers[family], finding.rtt, partial(self._hopped, family)
-                )
-            except OSError:
-                pass
         self._tell()
+
+    def _search(self, family: Family, server: Endpoint) -> None:
+        """With the rest, not when the round trip is known: later its flow would spoil counted ports."""
+        try:
+            self._searches[family] = HopSearch(self._network, server, partial(self._hopped, family))
+        except OSError:
+            return
 
     def _hopped(self, family: Family, hops: int | None) -> None:
         self._searches.pop(family, None)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from wlnet.protocols.exchange.messages import Candidates
 from wlnet.protocols.stun.findings import Finding
-from wlnet.steering.model import Allocation, Behaviour, Candidate, CandidateKind, Family, Mapping, Transport
+from wlnet.steering.model import Allocation, Behaviour, Family, Mapping, Transport
 from wlnet.steering.view import Measured
 
 WEB_PORT = 443
@@ -71,7 +71,7 @@ Line = tuple[Transport, Family]
 class Survey(Struct, frozen=True, kw_only=True):
     """What is known of our network.
 
-    :ivar findings: of finished discoveries.
+    :ivar findings: of discoveries, what is known by now of those under way.
     :ivar blocked: where nothing came back so far, or ever.
     :ivar running: discoveries under way.
     :ivar hops: to the server, of families where that is known.
@@ -128,23 +128,11 @@ class Survey(Struct, frozen=True, kw_only=True):
         ]
         return tuple(told)
 
-    @property
-    def primer_hops(self) -> int | None:
+    def primer_hops(self, family: Family) -> int | None:
         """A TTL that reaches out of our network and not into anybody else's; None: not known.
 
         Paths to peers leave our network as the one to the server does, so what ends before the server
         ends before a peer's NAT, mostly.
         """
-        known = [hops - 1 for hops in self.hops.values() if hops > 1]
-        return min(known, default=None)
-
-
-def reflexive(transport: Transport, address: str, port: int, base_port: int) -> Candidate:
-    """A server-reflexive candidate."""
-    return Candidate(
-        kind=CandidateKind.SERVER_REFLEXIVE,
-        transport=transport,
-        address=address,
-        port=port,
-        base_port=base_port,
-    )
+        hops = self.hops.get(family, 0)
+        return hops - 1 if hops > 1 else None

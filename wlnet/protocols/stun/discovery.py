@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from wlnet.protocols.stun import wire
 from wlnet.protocols.stun.findings import (
     Finding,
@@ -111,6 +113,19 @@ class BehaviourDiscovery:
             kind=CandidateKind.SERVER_REFLEXIVE, transport=Transport.UDP, address=mapped.host,
             port=mapped.port, base_port=self._locals[0].port,
         )  # fmt: skip
+
+    def so_far(self) -> Finding | None:
+        """What is known before all is done: mapping and allocation after one or two round trips.
+
+        Filtering and hairpinning are left out, since that nothing came is no result yet. None: not even that.
+        """
+        finding = self.finding or self._conclude()
+        if finding.behaviour.mapping in (Mapping.BLOCKED, Mapping.UNKNOWN):
+            return None
+        if self.finding is not None:
+            return finding
+        behaviour = replace(finding.behaviour, filtering=Filtering.UNKNOWN, hairpin=self._hairpin)
+        return replace(finding, behaviour=behaviour, certain_filtering=False)
 
     def transmits(self) -> list[Transmit]:
         """What to send now; ask after each other call."""

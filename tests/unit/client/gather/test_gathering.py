@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,20 @@ class TestWhatIsSaid:
         assert len(world.events.of(REFLEXIVE, TCP)) == 1
         assert len(world.events.last.measured) == 2
 
+    def test_a_survey_that_takes_long_says_what_it_knows(self) -> None:
+        """At 200 ms there and back filters are tested for longer than an attempt waits."""
+        world = World(SimNat(PUBLIC, APDM, APDF, Allocation.SEQUENTIAL), latency=0.1)
+        world.surveyor.start()
+        world.gather()
+        said = world.complete()
+        assert world.surveyor.survey.running
+        (udp,) = [one.behaviour for one in said.measured if one.transport is UDP]
+        assert (udp.mapping, udp.allocation, udp.step) == (APDM, Allocation.SEQUENTIAL, 1)
+        assert udp.filtering is Filtering.UNKNOWN
+        world.net.advance(3)
+        (udp,) = [one.behaviour for one in world.events.last.measured if one.transport is UDP]
+        assert udp.filtering is APDF
+
     def test_both_families(self) -> None:
         world = behind(SimNat(PUBLIC, v6=APDF), addresses=(PRIVATE, "2001:db8:7::10"))
         world.gather()
@@ -224,6 +239,50 @@ class TestCountedPorts:
         assert nat.out(Protocol.UDP, Endpoint(PRIVATE, 1), Endpoint("203.0.113.99", 1)) == Endpoint(
             PUBLIC, outer.port + 1
         )
+
+
+class TestPrimers:
+    def sent(self, world: World, *, wait: float) -> list[int | None]:
+        """Hops of what an owner sends as a primer and as usual, so long after the beginning."""
+        gathering = world.gather()
+        asked = gathering.primer_hops
+        world.complete()
+        world.net.advance(wait)
+        (outer,) = world.events.of(REFLEXIVE, UDP)
+        socket = gathering.adopt_datagram(V4, outer.base_port, lambda data, source: None)
+        assert socket is not None
+        used: list[int | None] = []
+        send = world.net.send_datagram
+
+        def note(*arguments: Any) -> None:
+            used.append(arguments[4])
+            send(*arguments)
+
+        world.net.send_datagram = note  # type: ignore[method-assign,assignment]
+        if asked is not None:
+            socket.send(b"\x21", Endpoint("203.0.113.99", 5000), asked)
+        socket.send(b"\x21", Endpoint("203.0.113.99", 5000))
+        return used
+
+    @pytest.mark.parametrize("surveyed", [True, False])
+    def test_known_when_they_are_sent(self, surveyed: bool) -> None:
+        world = behind(SimNat(PUBLIC), surveyed=surveyed)
+        world.surveyor.start()
+        assert self.sent(world, wait=0.5) == [world.surveyor.survey.hops[V4] - 1, None]
+
+    def test_not_sent_if_it_could_not_be_found_out(self) -> None:
+        world = behind(SimNat(PUBLIC), surveyed=False)
+        server, port = FIRST, PORTS[0]
+        send = world.net.send_datagram
+
+        def limited(sender: Any, source: Endpoint, to: Endpoint, data: bytes, hops: int | None) -> None:
+            if hops is None:
+                send(sender, source, to, data, hops)
+
+        world.net.send_datagram = limited  # type: ignore[method-assign,assignment]
+        world.surveyor.start()
+        assert (server, port) == tuple(world.surveyor.server(V4) or ())
+        assert self.sent(world, wait=3.0) == [None]
 
 
 class TestSharing:

@@ -80,12 +80,13 @@ def test_both_families() -> None:
 
 def test_hops_are_found_without_reading_ttls() -> None:
     world = World(SimNat(PUBLIC))
-    world.survey()
-    unknown = world.surveyor.survey.primer_hops
-    assert unknown is None
-    world.net.advance(2)
+    assert world.surveyor.survey.primer_hops(Family.V4) is None
+    world.surveyor.start()
+    assert world.surveyor.searching
+    assert world.net.run_until(lambda: not world.surveyor.searching) < 0.6
     hops = world.surveyor.survey.hops[Family.V4]
-    assert world.surveyor.survey.primer_hops == hops - 1
+    assert world.surveyor.survey.primer_hops(Family.V4) == hops - 1
+    assert world.surveyor.survey.primer_hops(Family.V6) is None
     answers: list[bytes] = []
     probe = world.player.open_datagram(Family.V4, lambda data, source: answers.append(data))
     before = len(world.stun.asked)
@@ -106,7 +107,7 @@ def test_hops_take_few_packets_and_end_where_nothing_comes_back() -> None:
     for deaf in (False, True):
         world.stun.deaf_to = lambda data, source, deaf=deaf: deaf  # type: ignore[misc]
         counts.clear()
-        HopSearch(world.player, Endpoint(FIRST, PORTS[0]), 0.04, found.append)
+        HopSearch(world.player, Endpoint(FIRST, PORTS[0]), found.append)
         world.net.advance(3)
         assert 0 < len(counts) <= 32
         assert world.player.open == 0
@@ -119,7 +120,7 @@ def test_hops_of_a_lossy_line_are_not_far_off(seed: int) -> None:
     world.net.random.seed(seed)
     world.net.link(world.player, world.stun.host, loss=0.1)
     found: list[int | None] = []
-    HopSearch(world.player, Endpoint(FIRST, PORTS[0]), 0.04, found.append)
+    HopSearch(world.player, Endpoint(FIRST, PORTS[0]), found.append)
     world.net.advance(3)
     assert found[0] is not None
     assert CORE_HOPS + 2 <= found[0] <= CORE_HOPS + 4

@@ -243,3 +243,38 @@ def test_other_addresses_nobody_is_sent_to(other: str) -> None:
 )
 def test_allocations(samples: list[tuple[int, int]], expected: tuple[Allocation, int]) -> None:
     assert allocation_of(samples) == expected
+
+
+class Watched(BehaviourDiscovery):
+    """Asked after each datagram what is known by then."""
+
+    early: Finding | None = None
+
+    def receive(self, number: int, data: bytes, source: Endpoint, now: float) -> bool:
+        taken = super().receive(number, data, source, now)
+        if self.early is None and self.finding is None:
+            self.early = self.so_far()
+        return taken
+
+
+@pytest.mark.parametrize(
+    ("mapping", "allocation"),
+    [
+        (Mapping.ENDPOINT_INDEPENDENT, Allocation.PRESERVING),
+        (Mapping.ADDRESS_AND_PORT_DEPENDENT, Allocation.SEQUENTIAL),
+    ],
+)
+def test_what_is_known_before_the_end(mapping: Mapping, allocation: Allocation) -> None:
+    random = Random(1)
+    network = Network(Server(GENEROUS, seconds=SECONDS), Nat(mapping, allocation=allocation))
+    places = network.locals(4)
+    discovery = Watched(FIRST, 3479, places, lambda: random.randbytes(12), network.now)
+    assert discovery.so_far() is None
+    finding = network.run(discovery, places)
+    early = discovery.early
+    assert early is not None
+    assert (early.behaviour.mapping, early.behaviour.allocation) == (mapping, allocation)
+    assert early.behaviour.step == finding.behaviour.step
+    assert (early.behaviour.filtering, early.behaviour.hairpin) == (Filtering.UNKNOWN, None)
+    assert finding.behaviour.filtering is Filtering.ADDRESS_AND_PORT_DEPENDENT
+    assert discovery.so_far() is finding
