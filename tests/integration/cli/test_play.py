@@ -101,6 +101,7 @@ def test_a_megabyte_through_tcp_a_half_close_and_goodbye(players: Players) -> No
     path = join.event("path")
     assert path["peer"].startswith("ann")
     assert path["path"] in ("relayed", "direct")
+    assert path["family"] in (4, 6)
     assert path["reason"].endswith(".")
     join.until(lambda: any(one["path"] == "direct" for one in join.said("path")))
     assert join.event("ended", 60)["reason"] == "connected"

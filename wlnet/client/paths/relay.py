@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from msgspec.structs import replace
+
 from wlnet.client.paths import limits
 from wlnet.client.paths.frames import FrameError, Frames
 from wlnet.client.paths.words import Close, OpenDatagram, OpenStream, RelayRefused, Transmit, Wish
@@ -103,7 +105,7 @@ class Relay:
 
     @property
     def step(self) -> StepOrder | None:
-        """The step whose leg is bound."""
+        """The step whose leg is bound, with the family of that leg."""
         return self._bound.step if self._bound is not None else None
 
     @property
@@ -125,7 +127,7 @@ class Relay:
             place = Endpoint(target.address, target.port)
             if (step.technique, place) in known or len(self._legs) >= limits.MAX_TARGETS:
                 continue
-            leg = _Leg(step, place)
+            leg = _Leg(replace(step, family=Family.V6 if ":" in place.host else Family.V4), place)
             self._legs.append(leg)
             if self._bound is None and not self._stopped and self._round_at is None:
                 self._start(leg, now)
@@ -223,8 +225,7 @@ class Relay:
             tls = leg.step.technique is Technique.RELAY_TLS
             self._wish(OpenStream(socket, leg.target, tls=tls))
             return
-        family = Family.V6 if ":" in leg.target.host else Family.V4
-        self._wish(OpenDatagram(socket, family))
+        self._wish(OpenDatagram(socket, leg.step.family or Family.V4))
         leg.stage = _Stage.ASKING
         self._ask(leg, now)
 
