@@ -9,6 +9,7 @@ from wlnet.agenda import Agenda
 from wlnet.config import schema
 from wlnet.limits.addresses import address_key
 from wlnet.metrics import Limit
+from wlnet.rendezvous.claims import Claims
 from wlnet.rendezvous.events import Begin, Ended, PlanPart, Refusal, Settled, StepOrder, Wanted
 from wlnet.rendezvous.member import Meeting, Member, PublishedGame, Seat
 from wlnet.rendezvous.permits import Permits
@@ -237,17 +238,17 @@ class Meetings:
         outcome = attempt.outcome
         if outcome is None:
             return
+        ended = Ended(
+            attempt=attempt.number, reason=outcome.reason, kind=outcome.path, text=attempt.sentence()
+        )
         for seat in meeting.seats.values():
             if seat.member.present:
-                seat.member.inbox.tell(
-                    Ended(
-                        attempt=attempt.number,
-                        reason=outcome.reason,
-                        kind=outcome.path,
-                        text=attempt.sentence(),
-                    )
-                )
+                seat.member.inbox.tell(ended)
         self._ended(meeting)
+        # The meeting stays known while its relay may be in use; what it was made of need not.
+        attempt.forget()
+        for seat in meeting.seats.values():
+            seat.claims = Claims()
 
     def _remember_birthday(self, meeting: Meeting) -> None:
         key = _names(meeting.seats[Side.HOST].member, meeting.seats[Side.GUEST].member)

@@ -15,7 +15,6 @@ from enum import StrEnum
 from functools import partial
 from typing import Protocol
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from wlnet.agenda import Agenda, Appointment
@@ -24,6 +23,7 @@ from wlnet.steering.orders import Skipped
 from wlnet.steering.plan import make_plan
 from wlnet.steering.progress import Numbered, Progress, SentSteps
 from wlnet.steering.rules import PlanOptions
+from wlnet.steering.timings import Timings
 from wlnet.steering.trace import EndReason, Entry, Event, Outcome, Trace, sentence
 from wlnet.steering.view import PeerView
 
@@ -41,28 +41,6 @@ class Phase(StrEnum):
     SETTLED = "settled"
     """The game is carried, and nothing better is left to try."""
     ENDED = "ended"
-
-
-class Timings(Struct, frozen=True, kw_only=True):
-    """Durations in seconds, and bounds.
-
-    :ivar gather: what has come by then makes the plan.
-    :ivar connect: without play by then the attempt has failed.
-    :ivar upgrade: after the first play, better paths are tried for so long at most.
-    :ivar replan: pause before late candidates make a new plan.
-    :ivar longest: an attempt whose paths come and go is not steered for longer than this.
-    :ivar slack: added to the deadline of a step before it is given up for a side that says nothing.
-    """
-
-    gather: float = 2.0
-    connect: float = 20.0
-    upgrade: float = 45.0
-    replan: float = 0.2
-    longest: float = 180.0
-    slack: float = 1.0
-    max_plans: int = 6
-    max_steps: int = 128
-    max_trace: int = 200
 
 
 class Result(StrEnum):
@@ -186,7 +164,8 @@ class Attempt:
         self.phase = Phase.ENDED
         for appointment in (self._limit, self._gathered, self._replanning, self._longest):
             _cancel(appointment)
-        self._steps.stop()
+        for progress in self._steps:
+            progress.unwatch()
         best = self._best
         self.outcome = Outcome(
             reason=reason,
@@ -196,6 +175,13 @@ class Attempt:
         )
         self._note(Event.ENDED, detail=reason.value)
         self._events.ended(self)
+
+    def forget(self) -> None:
+        """It has ended, and all were told: of what it took only the outcome is kept."""
+        self.trace = Trace(0)
+        self.skipped = ()
+        self._views = {side: PeerView() for side in Side}
+        self._steps.clear()
 
     # -- what the sides report -------------------------------------------------------------------
 

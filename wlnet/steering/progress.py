@@ -110,10 +110,10 @@ class SentSteps:
         carrying = [one for one in self if one.carried and self.carried_by_both(one)]
         return min(carrying, key=_preference, default=None)
 
-    def stop(self) -> None:
-        """No time matters any more."""
-        for progress in self:
-            progress.unwatch()
+    def clear(self) -> None:
+        """Forget them."""
+        self._steps.clear()
+        self._known.clear()
 
     def _over(self, progress: Progress) -> None:
         progress.watch = None

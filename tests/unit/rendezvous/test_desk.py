@@ -540,3 +540,19 @@ def test_the_server_stops() -> None:
     for speaker in (host, guest):
         assert only(speaker.news(), Ended).reason is EndReason.SERVER_STOPS
     assert words(host.other).count("DISCONNECT") == 0
+
+
+def test_an_ended_meeting_keeps_nothing_of_what_it_was_made_of() -> None:
+    book = Guestbook()
+    host, guest, mine, _ = joined(book)
+    host.say(claims(peer("port-restricted"), HOST_AT, mine.attempt))
+    guest.say(claims(peer("cgn"), GUEST_AT, mine.attempt))
+    meeting = book.desk._meetings[mine.attempt]
+    assert len(meeting.attempt.trace.entries) > 5
+    book.wait(21)
+    assert "Not connected" in only(host.news(), Ended).text
+    assert meeting.over
+    assert meeting.attempt.trace.entries == meeting.attempt.steps() == ()
+    assert all(seat.claims.candidates == () for seat in meeting.seats.values())
+    assert meeting.attempt.view(Side.HOST).candidates == ()
+    assert only(host.say(Renew(attempt=mine.attempt)), Granted).relay.pair == meeting.pair
