@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from wlnet.client.forward.reports import Report
 from wlnet.client.lobby.words import shown
 
 _MOST_ROWS = 12
+_INDENT = "      "
+_REASON_LINES = 3
 
 Amounts = Callable[[str], tuple[int, int]]
 """Bytes sent to and received from the player of that name."""
@@ -60,7 +63,7 @@ class Board:
         head = [self._title, self._lobby, self._door]
         lines = ["· ".join(f"{part} " for part in head if part).strip()]
         for name in list(self._players)[:_MOST_ROWS]:
-            lines += self._player(name)
+            lines += self._player(name, width)
         if len(self._players) > _MOST_ROWS:
             lines.append(f"  and {len(self._players) - _MOST_ROWS} more")
         if not self._players:
@@ -68,7 +71,7 @@ class Board:
         lines.append("  Ctrl-C leaves")
         return ["".join(one if one.isprintable() else " " for one in line)[:width] for line in lines]
 
-    def _player(self, name: str) -> list[str]:
+    def _player(self, name: str, width: int) -> list[str]:
         player = self._players[name]
         sent, received = self._amounts(name)
         carried = f"{amount(sent)} sent, {amount(received)} received"
@@ -76,4 +79,7 @@ class Board:
         if path is None:
             return [f"  {shown(name)}  {player.trouble or 'looking for a path'}  {carried}"]
         rtt = f"{path.rtt_ms:.0f} ms" if path.rtt_ms else "-"
-        return [f"  {shown(name)}  {way(path)}  {rtt}  {carried}", f"      {path.reason}"]
+        reason = textwrap.wrap(
+            path.reason, width, initial_indent=_INDENT, subsequent_indent=_INDENT, max_lines=_REASON_LINES
+        )
+        return [f"  {shown(name)}  {way(path)}  {rtt}  {carried}", *reason]

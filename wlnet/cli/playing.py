@@ -122,7 +122,7 @@ def play(
     try:
         password = read_password(arguments)
         secret = read_identity(arguments.identity)
-        _check_authorities(arguments.ca)
+        check_authorities(arguments.ca)
         program = _Program(arguments, make, title, amounts, password, secret)
     except UsageError as error:
         print(f"wlnet: {error}", file=sys.stderr)
@@ -186,7 +186,7 @@ def read_identity(file: str | None) -> str:
         raise UsageError(f"{file}: {error.strerror or error}") from None
 
 
-def _check_authorities(file: str | None) -> None:
+def check_authorities(file: str | None) -> None:
     if file is None:
         return
     try:
@@ -250,7 +250,7 @@ class _Program:
 
     def run(self) -> int:
         """Until it is over."""
-        _log_mistakes()
+        log_mistakes()
         self._reactor.callWhenRunning(self._begin)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._leave)
         self._reactor.run()
@@ -320,7 +320,7 @@ class _Program:
         self._code = code
         self._over = True
         self._show(self._screen.finish)
-        _cut_off(code)
+        cut_off(code)
         if self._left is not None:
             self._left.callback(None)
         else:
@@ -347,7 +347,7 @@ def _options(arguments: argparse.Namespace) -> PartyOptions:
     return PartyOptions(tls_ca=arguments.ca, gather=gather)
 
 
-def _log_mistakes() -> None:
+def log_mistakes() -> None:
     """Mistakes of ours are shown on standard error; nothing else is logged."""
     from twisted.logger import (  # noqa: PLC0415
         FilteringLogObserver,
@@ -363,7 +363,7 @@ def _log_mistakes() -> None:
     globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False, discardBuffer=True)
 
 
-def _cut_off(code: int) -> None:
+def cut_off(code: int) -> None:
     """A thread that looks a name up cannot be stopped, and must not keep us."""
     timer = threading.Timer(_LAST_RESORT, os._exit, (code,))
     timer.daemon = True
