@@ -161,6 +161,9 @@ class Examination(LobbyHandler):
             return
         self._moved_on = True
         self._timer.cancel()
+        if not self._findings.lobby_text:
+            text = f"The lobby {self._address} does not answer in time."
+            self._findings = replace(self._findings, lobby_text=text)
         self._network.resolve(self._address.host, self._resolved)
 
     def _resolved(self, found: tuple[str, ...] | OSError) -> None:
