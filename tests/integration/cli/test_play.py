@@ -265,6 +265,30 @@ def test_without_the_packages_for_players_it_says_which_to_install(tmp_path: Pat
         assert "pip install 'wlnet[client]'" in process.errors
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_lobby_that_says_nothing_keeps_nobody(players: Players, how: signal.Signals) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        lobby = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        join = players.run("join", "duel", "--lobby", lobby)
+        join.event("listening")
+        code, seconds = join.stop(how)
+        assert (code, seconds < 2.5) == (0, True)
+    join.until(lambda: join.events[-1]["event"] == "closed")
+
+
+def test_asked_twice_it_ends_no_later(players: Players) -> None:
+    game = players.game("tcp")
+    host = players.host("tcp", game.place)
+    join, port = players.join()
+    assert exchange(port, b"hello") == b"hello"
+    join.process.send_signal(signal.SIGINT)
+    code, seconds = join.stop(signal.SIGINT)
+    assert (code, seconds < 2.5) == (0, True)
+    host.event("peer-gone")
+
+
 def test_sentences_where_nobody_draws(players: Players) -> None:
     game = players.game("tcp")
     host = players.run("host", players.name, "--name", "ann", "--tcp", game.place, json=False)
