@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import random
-import socket
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.hostile.conftest import TICKET_LIFETIME, Two, Watch, speaker
+from tests.integration.hostile.datagrams import STRANGER, Sender
 from tests.integration.server.conftest import People
 from tests.support.exchange_client import ExchangeClient
 from tests.support.pair_player import PairPlayer
 from tests.support.server_process import ServerProcess
 from wlnet.protocols.exchange.messages import Leave, Renew
-from wlnet.protocols.pairs import wire
 from wlnet.rendezvous.events import Granted, RelayGrant
 from wlnet.steering.model import Side
 from wlnet.tickets.keys import TicketKeys
 from wlnet.tickets.ticket import RelayPair, from_text, mint, to_text
 
-STRANGER = "127.0.0.9"
+
+@pytest.fixture
+def sender(hostile_server: ServerProcess) -> Iterator[Sender]:
+    one = Sender(hostile_server)
+    yield one
+    one.socket.close()
 
 
 def flipped(ticket: str, place: int) -> str:
@@ -110,37 +114,7 @@ def test_expired_tickets(
     watch.expect("limited rendezvous tickets", 1, f"a ticket from {STRANGER} refused: it has expired")
 
 
-# -- observations and other datagrams --------------------------------------------------------------------
-
-
-class Sender:
-    """A UDP socket of a stranger."""
-
-    def __init__(self, server: ServerProcess, port: str = "stun", source: str = STRANGER) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((source, 0))
-        self.socket.connect(("127.0.0.1", server.port(port)))
-
-    def ask(self, data: bytes) -> bytes:
-        """The answer, which must come."""
-        self.socket.settimeout(5)
-        self.socket.send(data)
-        return self.socket.recv(4096)
-
-    def silence(self, *datagrams: bytes) -> None:
-        """Send these; nothing comes back before the answer to a question asked after them."""
-        for data in datagrams:
-            self.socket.send(data)
-        answer = self.ask(b"\0\1\0\0\x21\x12\xa4\x42" + b"after them.." + bytes(0))
-        assert answer[:2] == b"\1\1", answer
-        assert answer[8:20] == b"after them.."
-
-
-@pytest.fixture
-def sender(hostile_server: ServerProcess) -> Iterator[Sender]:
-    one = Sender(hostile_server)
-    yield one
-    one.socket.close()
+# -- observations ----------------------------------------------------------------------------------------
 
 
 def test_observations(
@@ -181,55 +155,3 @@ def test_one_player_uses_up_his_own_room_for_tickets(
     watch.expect("limited rendezvous tickets", 36, "refused: too many tickets are in use")
     other = speaker(hostile_server, people, "other")
     assert sender.ask(b"\x24" + from_text(other.hello.observe[0]))[0] == 0x25
-
-
-def test_datagrams_of_strangers_at_the_relay(watch: Watch, two: Two, hostile_server: ServerProcess) -> None:
-    mine, theirs = two.grants
-    sender = Sender(hostile_server, "stun2")
-    with (
-        PairPlayer(mine, source="127.0.0.2") as host,
-        PairPlayer(theirs, source="127.0.0.3") as guest,
-        sender.socket,
-    ):
-        # Whoever has seen a handle go by is nobody as long as he comes from somewhere else.
-        data = [wire.data_head(handle) + b"\x40spoofed" for handle in (host.handle, guest.handle, bytes(8))]
-        sender.silence(*data, *(wire.encode_close(one.handle, "CLOSED") for one in (host, guest)))
-        answer = sender.ask(wire.encode_keepalive(host.handle, b"echoecho"))
-        assert wire.decode_worded(wire.ERROR, answer) == (host.handle, "UNKNOWN")
-        # What only the relay says, half messages, and junk: nothing answers that.
-        sender.silence(
-            answer,
-            wire.encode_challenge(b"transact", bytes(16)),
-            wire.encode_alive(host.handle, b"echoecho", True),
-            bytes([wire.BOUND]) + bytes(70),
-            bytes([wire.BIND]),
-            bytes([wire.BIND]) + bytes(20),
-            wire.encode_bind(wire.Bind(1, b"transact", bytes(16), b""))[:100],
-            bytes([wire.DATA]),
-            bytes([wire.DATA]) + bytes(2000),
-            *(bytes([first]) + bytes(40) for first in (0x20, 0x21, 0x22, 0x23, 0x26, 0x30, 0x3F, 0x40, 0xFF)),
-        )
-        host.say(b"\x40still here")
-        assert guest.hear() == b"\x40still here"
-        watch.expect("pairs strangers", 6, "")
-        assert watch.counted("pairs malformed") >= 8
-
-
-def test_nothing_is_done_before_the_address_is_proven(
-    watch: Watch, two: Two, hostile_server: ServerProcess
-) -> None:
-    mine, _ = two.grants
-    thief, owner = Sender(hostile_server, "stun2"), Sender(hostile_server, "stun2", "127.0.0.2")
-    with thief.socket, owner.socket:
-
-        def bind(cookie: bytes) -> bytes:
-            return wire.encode_bind(wire.Bind(1, b"transact", cookie, from_text(mine.ticket)))
-
-        _, cookie = wire.decode_challenge(owner.ask(bind(wire.NO_COOKIE)))
-        for wrong in (cookie, bytes(16), b"\xff" * 16):  # cookies are of one address and port
-            request = bind(wrong)
-            answer = thief.ask(request)
-            assert answer[0] == wire.CHALLENGE
-            assert len(answer) < len(request)
-        assert owner.ask(bind(cookie))[0] == wire.BOUND
-    assert watch.counted("pairs sides now") <= 1
