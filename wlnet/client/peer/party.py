@@ -154,7 +154,6 @@ class Party(LobbyHandler):
         return self._say(ListGames())
 
     @property
-    @property
     def hosting(self) -> tuple[str, ...]:
         """Games that are listed or to be listed."""
         return tuple(self._hosted)
