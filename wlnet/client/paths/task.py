@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from wlnet.client.paths import limits
 from wlnet.client.paths.opener import Opener, Shot, sprayed
@@ -22,6 +23,7 @@ def endpoint(address: str, port: int) -> Endpoint:
     return Endpoint(str(parse_address(address)), port)
 
 
+@lru_cache(maxsize=512)
 def canonical(source: Endpoint) -> Endpoint:
     """Where a packet came from, likewise; as it is if the system writes it in a way of its own."""
     if ":" not in source[0]:
