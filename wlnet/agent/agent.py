@@ -129,6 +129,13 @@ class Agent(PlayerUser):
         """The games of this machine."""
         return tuple(self._players.values())
 
+    def carried(self, game: str, other: str) -> tuple[int, int]:
+        """Bytes sent to and received from *other* in *game*, over paths."""
+        for player in self._players.values():
+            if any(player.carried(game, other)):
+                return player.carried(game, other)
+        return (0, 0)
+
     # -- the lobby's port ------------------------------------------------------------------------
 
     def _lobby_accepted(self, stream: Stream) -> StreamHandler | None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from wlnet.agent import public_room
 from wlnet.agent.hello import Hello
 from wlnet.agent.seats import LocalSeat, PathSeat, PublicSeat, Seat
+from wlnet.client.forward.tally import Tally
 from wlnet.client.lobby.dialing import Dialing, Unreachable
 from wlnet.client.net.network import Network, Stream, StreamEnd
 from wlnet.client.peer.streams import PeerStream, StreamUser
@@ -130,11 +131,13 @@ class HostedRoom:
 
     # -- guests over paths -----------------------------------------------------------------------
 
-    def guest_came(self, stream: PeerStream) -> StreamUser | None:
+    def guest_came(self, stream: PeerStream, tally: Tally) -> StreamUser | None:
         """A guest's game at the other end of a tunnel; None: there is no room."""
         if self._host is None or self._over:
             return None
-        seat = PathSeat(self._relay, f"{self.game} path {next(self._numbers)}", self._paths.discard, stream)
+        seat = PathSeat(
+            self._relay, f"{self.game} path {next(self._numbers)}", self._paths.discard, stream, tally
+        )
         self._paths.add(seat)
         return seat
 

@@ -25,6 +25,7 @@ from wlnet.agent.news import (
 from wlnet.agent.options import AgentOptions
 from wlnet.agent.passage import Connecting, Event, Greeted, Heard, Left, Opened, Seated
 from wlnet.agent.visit import Visit
+from wlnet.client.forward.tally import Tally
 from wlnet.client.gather.mappings import Mapper
 from wlnet.client.lobby.session import Login
 from wlnet.client.net.network import Network, Stream, Timer
@@ -40,6 +41,7 @@ from wlnet.steering.model import Side
 
 RELAY_STREAM = 1
 """Purpose of a stream that carries a guest's connection to the room, in the words of the Widelands relay."""
+_MAX_TALLIES = 64
 _FAREWELL = 3.0
 """Seconds for last words over paths when a game is over."""
 
@@ -79,6 +81,7 @@ class Player:
         self._connection: Connection | None = None
         self._party: Party | None = None
         self._visits: dict[str, Visit] = {}
+        self._tallies: dict[tuple[str, str], Tally] = {}
         self._link = AgentLink(self)
         self._linked = False
         self.closing = False
@@ -223,6 +226,7 @@ class Player:
         visit = self._visits.get(_text(hello.game))
         if visit is None or visit.peer is None or visit.begun:
             return False
+        visit.tally = self._tally(visit.peer)
         visit.begin(stream, hello, RELAY_STREAM)
         return True
 
@@ -271,7 +275,24 @@ class Player:
         room = self.room
         if peer.side is not Side.HOST or stream.purpose != RELAY_STREAM:
             return None
-        return room.guest_came(stream) if room is not None and room.game == peer.game else None
+        return (
+            room.guest_came(stream, self._tally(peer))
+            if room is not None and room.game == peer.game
+            else None
+        )
+
+    def _tally(self, peer: Peer) -> Tally:
+        tally = self._tallies.get((peer.game, peer.name))
+        if tally is None:
+            while len(self._tallies) >= _MAX_TALLIES:
+                del self._tallies[next(iter(self._tallies))]
+            tally = self._tallies[peer.game, peer.name] = Tally()
+        return tally
+
+    def carried(self, game: str, other: str) -> tuple[int, int]:
+        """Bytes sent to and received from *other* in *game*, over paths."""
+        tally = self._tallies.get((game, other))
+        return (tally.sent, tally.received) if tally is not None else (0, 0)
 
     def peer_datagram(self, peer: Peer, data: bytes) -> None:
         """Widelands has none."""

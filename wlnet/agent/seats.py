@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from wlnet.client.forward.tally import Tally
 from wlnet.client.net.network import Stream, StreamEnd
 from wlnet.client.peer.streams import PeerStream
 from wlnet.protocols.stun.wire import Endpoint
@@ -137,8 +138,11 @@ class LocalSeat(Seat):
 class PathSeat(Seat):
     """A guest's game at the other end of a tunnel. It is the user of its stream."""
 
-    def __init__(self, relay: Relay, name: str, left: Callable[[Seat], None], stream: PeerStream) -> None:
+    def __init__(
+        self, relay: Relay, name: str, left: Callable[[Seat], None], stream: PeerStream, tally: Tally
+    ) -> None:
         self._stream = stream
+        self._tally = tally
         super().__init__(relay, name, left)
 
     def send(self, data: bytes | memoryview, /) -> int:
@@ -146,6 +150,7 @@ class PathSeat(Seat):
         taken = self._stream.write(bytes(data[:_WAITING]))
         if not taken:
             raise BlockingIOError
+        self._tally.sent += taken
         return taken
 
     def finish(self) -> None:
@@ -159,6 +164,7 @@ class PathSeat(Seat):
 
     def received(self, data: bytes) -> None:
         """See :class:`~wlnet.client.peer.streams.StreamUser`."""
+        self._tally.received += len(data)
         self.heard(data)
         self._stream.consumed(len(data))
 

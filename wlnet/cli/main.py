@@ -26,7 +26,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
 """
 
 
-COMMANDS = ("host", "join", "doctor", "config", "user", "ban", "trace")
+COMMANDS = ("host", "join", "agent", "doctor", "config", "user", "ban", "trace")
 """Modules of this package."""
 
 

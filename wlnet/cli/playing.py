@@ -29,6 +29,7 @@ _LONGEST_IDENTITY = 100
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
 _STANDARD_INPUT = "-"
 _REFRESH = 1.0
+_SOCKETS = 8192
 _LAST_RESORT = 2.5
 """Seconds after the end until what still holds the process (a look-up of a name, say) is cut off."""
 
@@ -187,6 +188,10 @@ def read_identity(file: str | None) -> str:
 
 
 def check_authorities(file: str | None) -> None:
+    """What ``--ca`` names is usable.
+
+    :raises UsageError: it is not.
+    """
     if file is None:
         return
     try:
@@ -251,6 +256,7 @@ class _Program:
     def run(self) -> int:
         """Until it is over."""
         log_mistakes()
+        _allow_sockets()
         self._reactor.callWhenRunning(self._begin)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._leave)
         self._reactor.run()
@@ -361,6 +367,18 @@ def log_mistakes() -> None:
         textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)]
     )
     globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False, discardBuffer=True)
+
+
+def _allow_sockets() -> None:
+    """Many systems let a program open 1024 files unless it asks for more; a host with many guests needs more."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _SOCKETS if hard == resource.RLIM_INFINITY else min(_SOCKETS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def cut_off(code: int) -> None:
