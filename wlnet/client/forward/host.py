@@ -55,7 +55,7 @@ class Host(Forwarding):
         super().__init__(network, game, tell, over, limits, verbose=verbose)
         self.target = target
         self.guests: dict[Peer, Guest] = {}
-        self._lobby_gone = ""
+        self._end_when_empty = ""
 
     def begun(self) -> None:
         """List it."""
@@ -75,12 +75,16 @@ class Host(Forwarding):
         self.finish(DONE, "The lobby ended the game.")
 
     def party_refused(self, of: str, text: str) -> None:
-        """It is not listed."""
-        self.finish(FAILED, f"{text} {advice(of, self.refusal)}".strip())
+        """It is not listed, or not again after the lobby was away."""
+        self._closed_to_others(f"{text} {advice(of, self.refusal)}".strip())
 
     def party_gone(self, text: str) -> None:
-        """Nobody can join any more; who plays goes on."""
-        self._lobby_gone = text
+        """Nobody can join any more."""
+        self._closed_to_others(text)
+
+    def _closed_to_others(self, text: str) -> None:
+        """Who plays goes on."""
+        self._end_when_empty = text
         if self.guests:
             self.trouble(f"{text} Nobody new can join; the game goes on with those who are there.")
         else:
@@ -117,5 +121,5 @@ class Host(Forwarding):
         if guest is not None:
             guest.close()
         self.tell(PeerGone(peer=peer.name, reason=text, sent=tally.sent, received=tally.received))
-        if self._lobby_gone and not self.guests:
-            self.finish(FAILED, self._lobby_gone)
+        if self._end_when_empty and not self.guests:
+            self.finish(FAILED, self._end_when_empty)

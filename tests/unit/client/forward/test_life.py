@@ -174,6 +174,20 @@ def test_the_game_goes_on_without_the_lobby() -> None:
     assert ann.code == 1
 
 
+def test_a_game_that_cannot_be_listed_again_goes_on_for_those_who_are_there() -> None:
+    village = Village()
+    ann, host, bob, guest = village.joined()
+    TcpGame(ann.machine)
+    host.party_refused("publish", "The game cannot be opened: exists.")
+    assert "goes on" in ann.said(Trouble)[0].text
+    stream, call = village.dial(bob.machine, guest)
+    stream.write(b"still here")
+    village.until(lambda: call.got == b"still here")
+    guest.close("enough")
+    village.until(lambda: ann.code == 1, 10)
+    assert "cannot be opened" in ann.said(Closed)[0].reason
+
+
 def test_two_guests_of_one_host() -> None:
     village = Village()
     ann, host, bob, guest = village.joined()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.support.simnet import SimHost, SimNet
+from tests.support.simnet_tcp import SimStream
 from wlnet.client.lobby.address import LobbyAddress, parse_lobby
 from wlnet.client.lobby.dialing import in_turn
 from wlnet.client.lobby.link import LobbyHandler, LobbyLimits, LobbyLink
@@ -203,6 +205,32 @@ def test_a_refused_address_costs_nothing(world: World) -> None:
     world.link()
     assert world.net.run_until(lambda: world.owner.ready, 5) < 0.25
     assert world.player.open == 1
+
+
+def test_an_address_this_machine_cannot_use_is_passed_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = world.player.connect
+
+    def without_v6(destination: Endpoint, handler: StreamHandler, **more: Any) -> SimStream:
+        if ":" in destination.host:
+            raise OSError(97, "Address family not supported by protocol")
+        return connect(destination, handler, **more)
+
+    monkeypatch.setattr(world.player, "connect", without_v6)
+    Lobby(world.server)
+    world.link()
+    assert world.net.run_until(lambda: world.owner.ready, 5) < 0.25
+
+
+def test_no_address_this_machine_can_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(destination: Endpoint, handler: StreamHandler, **more: Any) -> SimStream:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(world.player, "connect", nothing)
+    world.link()
+    world.net.run_until(lambda: world.owner.gone, 40)
+    assert "Too many open files" in world.owner.gone[0]
 
 
 def test_the_slower_of_two_is_dropped(world: World) -> None:
