@@ -213,3 +213,26 @@ def test_the_connection_gets_no_more_than_a_batch_at_a_time() -> None:
         guest.waiting = b""
         guest.stream.drained()
     assert 1000 < largest <= BATCH
+
+
+def test_half_a_message_is_no_sign_of_life() -> None:
+    rig = PairRig(idle=60)
+    host, guest = two(rig)
+    frame = wire.frame(wire.encode_keepalive(host.bound.handle, b"12345678"))
+    for place in range(len(frame) - 1):
+        host.stream.receive(frame[place : place + 1])
+        rig.pass_time(5)
+    assert host.words() == ["IDLE"]
+    assert host.closing
+    host.stream.lost()
+    guest.stream.lost()
+    assert len(rig.pairs) == rig.budget.held == len(rig.agenda) == 0
+
+
+def test_who_is_turned_away_is_counted_and_told() -> None:
+    rig = PairRig(tcp_handshake_timeout=10)
+    TcpSide(rig, ALICE).stream.receive(b"WLX")
+    TcpSide(rig, BOB).stream.receive(wire.PREAMBLE + b"\0")
+    rig.pass_time(10)
+    assert rig.log == [f"malformed of {ALICE.host}", f"handshake_time of {BOB.host}"]
+    assert rig.limited(Limit.MALFORMED) == rig.limited(Limit.HANDSHAKE_TIME) == 1
