@@ -138,7 +138,7 @@ def cells() -> Iterator[tuple[str, str, str, str]]:
         yield host, guest, "tcp", tcp
 
 
-@pytest.mark.parametrize(("host", "guest", "transport", "wanted"), cells())
+@pytest.mark.parametrize(("host", "guest", "transport", "wanted"), list(cells()))
 def test_pair(world: World, host: str, guest: str, transport: str, wanted: str) -> None:
     players = world.pair(host, guest, transport)
     try:
