@@ -8,8 +8,9 @@ BIN := .venv/bin
 help:
 	@echo 'make run      set everything up and start lobby and relay in the foreground (ARGS="--set lobby.port=7000")'
 	@echo 'make test     set everything up and run all checks, unit and integration tests'
-	@echo 'make e2e      drive two real Widelands clients (installs them if this is root on Debian)'
-	@echo 'make natlab   try what needs routers of all kinds, in namespaces (root only; installs tools on Debian)'
+	@echo 'make e2e      drive two real Widelands clients and a sample of the NAT matrix (root on Debian; installs them)'
+	@echo 'make natlab   try everything with routers of all kinds, in namespaces (root only; installs tools on Debian)'
+	@echo 'make natlab-matrix   of that only every network with every other one; both write docs/nat-matrix.md'
 	@echo 'make bench    measure relay and lobby beside a reference in C (see bench/README.md)'
 	@echo 'make lint     only the checks: style, format, types'
 	@echo 'make format   put the code into its format'
@@ -46,8 +47,8 @@ e2e-setup: setup-dev
 	tools/debian_packages.sh tests/e2e/packages.txt "end-to-end test"
 
 .PHONY: e2e
-e2e: e2e-setup
-	$(BIN)/pytest tests/e2e -m e2e $(ARGS)
+e2e: e2e-setup natlab-setup
+	$(BIN)/pytest tests/e2e tests/natlab/test_matrix.py -m 'e2e or natlab' $(ARGS)
 
 .PHONY: natlab-setup
 natlab-setup: setup-dev
@@ -55,7 +56,11 @@ natlab-setup: setup-dev
 
 .PHONY: natlab
 natlab: natlab-setup
-	$(BIN)/pytest tests/natlab -m natlab $(ARGS)
+	$(BIN)/pytest tests/natlab -m natlab --matrix $(ARGS)
+
+.PHONY: natlab-matrix
+natlab-matrix: natlab-setup
+	$(BIN)/pytest tests/natlab/test_matrix.py -m natlab --matrix $(ARGS)
 
 .PHONY: bench
 bench: setup-dev

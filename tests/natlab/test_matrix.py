@@ -12,7 +12,7 @@ import pytest
 
 from tests.natlab.matrix import plans, report
 from tests.natlab.matrix.cells import Cell, as_json
-from tests.natlab.matrix.runner import Runner
+from tests.natlab.matrix.runner import Progress, Runner
 from tests.natlab.matrix.world import opened
 
 pytestmark = pytest.mark.natlab
@@ -33,10 +33,8 @@ def runner(possible: None, request: pytest.FixtureRequest) -> Iterator[Runner]:
     wanted = set(asked_for(request.session.items))
     cells = [cell for cell in (plans.everything() if everything else plans.sample()) if cell in wanted]
     folder = empty(KEPT)
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    assert terminal is not None
     with opened(folder) as stage:
-        runner = Runner(stage, cells, terminal.write_line)
+        runner = Runner(stage, cells)
         try:
             yield runner
         finally:
@@ -64,7 +62,22 @@ def empty(folder: Path) -> Path:
     return folder
 
 
-def test_cell(runner: Runner, cell: Cell) -> None:
+@pytest.fixture
+def progress(request: pytest.FixtureRequest) -> Progress:
+    """Writes lines past pytest's capturing."""
+    plugins = request.config.pluginmanager
+    capture, terminal = plugins.get_plugin("capturemanager"), plugins.get_plugin("terminalreporter")
+
+    def write(text: str) -> None:
+        assert capture is not None
+        assert terminal is not None
+        with capture.global_and_fixture_disabled():
+            terminal.write_line(text)
+
+    return write
+
+
+def test_cell(runner: Runner, cell: Cell, progress: Progress) -> None:
     """Connected, on the best kind of path, in time, nothing lost."""
-    outcome = runner.outcome(cell)
+    outcome = runner.outcome(cell, progress)
     assert not outcome.problems, f"{outcome}; see artifacts/nat-matrix"

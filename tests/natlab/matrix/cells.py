@@ -15,7 +15,7 @@ from tests.natlab.matrix.ceiling import RELAY, ceiling, is_below
 from tests.natlab.matrix.events import EVENTS, FALLBACK
 from tests.natlab.matrix.game import Guest, Hosted, Ledger
 from tests.natlab.matrix.peers import PeerProcess
-from tests.natlab.matrix.starvation import Starvation
+from tests.natlab.matrix.starvation import Starvation, Watch
 from tests.natlab.matrix.town import ROUND_TRIP, SHARING, WITH_IPV6, Town, flows
 from tests.natlab.site import Site
 from tests.support.server_process import ServerProcess
@@ -240,17 +240,19 @@ class _Play:
     def _event(self, guest: Guest, join: PeerProcess, pids: list[int]) -> None:
         """Let it happen, and see for how long the game stands still and whether it gets its path back."""
         event, before = EVENTS[self.cell.event], len(join.steps)
-        starvation = Starvation(pids)
+        watch, ledger = Watch(pids), guest.ledger
         self.happened = time.monotonic()
-        guest.ledger.forget_silence()
+        ledger.forget_silence()
         event.happen(self.stage.town.lab, *self.homes)
-        time.sleep(_FALLBACK)
-        starved, moves = starvation.seconds, join.steps[before:]
-        self.outcome.silence = round(guest.ledger.silence_until(time.monotonic()), 3)
+        watch.sleep(_FALLBACK)
+        moves = join.steps[before:]
+        silence, since = ledger.silence_until(time.monotonic())
+        # The last moments of a silence are when somebody has to do something about it.
+        starved = watch.between(since + event.outage, since + silence)
+        self.outcome.silence = round(silence, 3)
         self.outcome.fallback = moves[0].letter if moves else None
-        limit = event.outage + FALLBACK + starved
-        if self.outcome.silence > limit:
-            self._problem(f"the game stood still for {self.outcome.silence:.2f} s, {starved:.2f} s starved")
+        if silence > event.outage + FALLBACK + starved:
+            self._problem(f"the game stood still for {silence:.2f} s, {starved:.2f} s starved")
         if event.best and not _until(
             lambda: join.carried_by is not None and not is_below(join.carried_by, self.cell.ceiling), BACK
         ):

@@ -65,9 +65,10 @@ class Ledger:
         """Measure the longest silence from now on."""
         self.longest_silence = 0.0
 
-    def silence_until(self, now: float) -> float:
-        """The longest silence, also if it has not ended."""
-        return max(self.longest_silence, now - self.last if self.last is not None else 0.0)
+    def silence_until(self, now: float) -> tuple[float, float]:
+        """The longest silence, also if it has not ended, and when it began."""
+        last = now if self.last is None else self.last
+        return max((self.longest_silence, self.longest_since), (now - last, last))
 
 
 class Player(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.natlab.matrix.ceiling import KINDS, LETTERS, MEANINGS, is_below
 from tests.natlab.matrix.cells import BACK, FIRST_BYTE, UPGRADE, Outcome, from_json
-from tests.natlab.matrix.events import FALLBACK
+from tests.natlab.matrix.events import EVENTS, FALLBACK
 from tests.natlab.matrix.picture import draw
 from tests.natlab.matrix.population import GAME, MIXES, Mix, spared
 from tests.natlab.matrix.town import DELAY, ROUND_TRIP, SHARING, WITH_IPV6
@@ -99,6 +99,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
         f"| connected | {_share(len(connected), len(outcomes))} |",
         f"| on the best kind of path there is for the pair | {_share(len(reached), len(outcomes))} |",
         f"| with any other fault (slow, message lost, ...) | {faults} |",
+        f"| in time only if the wait for a processor is not counted | {sum(map(_excused, outcomes))} |",
         f"| first byte of play | {_spread(outcome.first_byte for outcome in connected)} |",
         f"| upgrade from the first path to the best | {_spread(_upgrades(connected))} |",
     ]
@@ -107,6 +108,14 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
         if plain is not None:
             lines.append(f"| bytes that never touch a relay, {mix.name} | {plain.sent:.0%} |")
     return "\n".join([*lines, ""])
+
+
+def _excused(outcome: Outcome) -> bool:
+    """No fault, because the machine was busy with other cells."""
+    late = (outcome.first_byte or 0.0) > FIRST_BYTE
+    slow = (outcome.upgrade or 0.0) > UPGRADE and outcome.letter != "B"
+    allowed = FALLBACK + (EVENTS[outcome.event].outage if outcome.event else 0.0)
+    return not outcome.problems and (late or slow or (outcome.silence or 0.0) > allowed)
 
 
 def _share(part: int, whole: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from tests.natlab.matrix.cells import Cell, Outcome, Stage
@@ -20,26 +21,30 @@ class Runner:
     :param again: a cell that failed is played so often once more, alone at the end; the last outcome counts.
     """
 
-    def __init__(
-        self, stage: Stage, cells: Sequence[Cell], progress: Progress, at_once: int = AT_ONCE
-    ) -> None:
+    def __init__(self, stage: Stage, cells: Sequence[Cell], at_once: int = AT_ONCE) -> None:
         self._stage = stage
         self._waiting = list(cells)
         self._count = len(cells)
         self._outcomes: dict[Cell, Outcome] = {}
         self._changed = threading.Condition()
-        self._progress = progress
+        self._lines: deque[str] = deque()
         self._begun = time.monotonic()
         self._stopped = False
         self._threads = [threading.Thread(target=self._work) for _ in range(at_once)]
         for thread in self._threads:
             thread.start()
 
-    def outcome(self, cell: Cell) -> Outcome:
-        """Wait for it."""
-        with self._changed:
-            self._changed.wait_for(lambda: cell in self._outcomes or self._stopped)
-            return self._outcomes[cell]
+    def outcome(self, cell: Cell, progress: Progress) -> Outcome:
+        """Wait for it; meanwhile `progress` is told, in this thread, of each cell that is done."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lines or cell in self._outcomes or self._stopped)
+                lines, outcome = list(self._lines), self._outcomes.get(cell)
+                self._lines.clear()
+            for text in lines:
+                progress(text)
+            if outcome is not None or self._stopped:
+                return self._outcomes[cell]
 
     def wait(self) -> list[Outcome]:
         """All outcomes, when all are there."""
@@ -81,9 +86,10 @@ class Runner:
                 outcome.problems.append(f"the laboratory: {error!r}")
             with self._changed:
                 self._outcomes[cell] = outcome
-                done = len(self._outcomes)
+                self._lines.append(
+                    f"[{len(self._outcomes)}/{self._count} {self.seconds:.0f} s] {line(outcome)}"
+                )
                 self._changed.notify_all()
-            self._progress(f"[{done}/{self._count} {self.seconds:.0f} s] {line(outcome)}")
 
 
 def line(outcome: Outcome) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
+
+_PAUSE = 0.05
 
 
 def waited(pid: int) -> float:
@@ -18,6 +21,27 @@ def waited(pid: int) -> float:
         except (OSError, IndexError):
             continue
     return total / 1e9
+
+
+class Watch:
+    """Looks at `Starvation` again and again, so that any while can be asked about afterwards."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self._starvation = Starvation(pids)
+        self._looks = [(time.monotonic(), 0.0)]
+
+    def sleep(self, seconds: float) -> None:
+        """Look on for so long."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(_PAUSE, left))
+            self._looks.append((time.monotonic(), self._starvation.seconds))
+
+    def between(self, begin: float, end: float) -> float:
+        """Seconds waited from one look before `begin` to one after `end`."""
+        before = max((waited for at, waited in self._looks if at <= begin), default=0.0)
+        after = min((waited for at, waited in self._looks if at >= end), default=self._looks[-1][1])
+        return max(0.0, after - before)
 
 
 class Starvation:

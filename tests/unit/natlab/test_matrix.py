@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +30,7 @@ from tests.natlab.matrix.events import EVENTS
 from tests.natlab.matrix.game import Ledger
 from tests.natlab.matrix.plans import birthdays, everything, sample
 from tests.natlab.matrix.population import HOMES, MIXES, spared
+from tests.natlab.matrix.starvation import Watch
 from tests.natlab.matrix.town import SHARING
 from wlnet.steering.model import Technique
 
@@ -163,5 +169,23 @@ def test_a_ledger_tells_lost_late_and_repeated_apart() -> None:
         ledger.arrived(number, now)
     assert (ledger.first, ledger.early, ledger.count) == (1.0, 3, 5)
     assert (ledger.reordered, ledger.repeated, ledger.lost) == (1, 1, {7, 8})
-    assert ledger.longest_silence == pytest.approx(0.8)
-    assert ledger.longest_since == pytest.approx(1.1)
+    assert list(ledger.silence_until(2.3)) == pytest.approx([0.8, 1.1])
+    assert list(ledger.silence_until(4.2)) == pytest.approx([2.0, 2.2])
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel does not count waiting")
+def test_waiting_for_the_processor_is_seen() -> None:
+    """Three busy processes on one processor: each waits most of the time."""
+    one = min(os.sched_getaffinity(0))
+    command = ["taskset", "-c", str(one), sys.executable, "-c", "while True: pass"]
+    busy = [subprocess.Popen(command) for _ in range(3)]
+    try:
+        watch = Watch([process.pid for process in busy])
+        begin = time.monotonic()
+        watch.sleep(0.6)
+        assert 0.3 < watch.between(begin, begin + 0.6) < 3
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert Watch([busy[0].pid]).between(0, 1e9) == 0
