@@ -370,7 +370,7 @@ def log_mistakes() -> None:
 
 
 def _allow_sockets() -> None:
-    """Many systems let a program open 1024 files unless it asks for more; a host with many guests needs more."""
+    """Many systems allow 1024 open files unless one asks for more; a host with many guests needs more."""
     try:
         import resource  # noqa: PLC0415 - not on Windows
     except ImportError:
