@@ -46,9 +46,7 @@ class SimServer:
         self.relay_up = True
         self.has_relay = True
         self.rig = Rig()
-        self.pair_rig = PairRig(
-            rate=4_000_000, burst=2_000_000, address_rate=8_000_000, address_burst=4_000_000
-        )
+        self.relay_starts()
         self.stun = SimStun(net, v6=v6)
         self.host: SimHost = self.stun.host
         self.place = RelayPlace(addresses=(FIRST,), udp_port=3479, tcp_port=3479, tls_port=0)
@@ -66,7 +64,6 @@ class SimServer:
         )
         self.rig.office = replace(self.rig.office, extension=exchanges(self.desk, self.rig.metrics))
         self.connections: list[_Player] = []
-        self.pair_rig.front._send = self._send  # what the rig would only note goes over the network
         self._timers: dict[int, SimTimer] = {}
         self._sockets: dict[Endpoint, SimDatagramSocket] = {}
         for socket in self.host.datagram_sockets:
@@ -79,6 +76,14 @@ class SimServer:
         self.sync()
 
     # -- what tests do ---------------------------------------------------------------------------
+
+    def relay_starts(self) -> None:
+        """It knows nothing of earlier pairs."""
+        self.pair_rig = PairRig(
+            rate=4_000_000, burst=2_000_000, address_rate=8_000_000, address_burst=4_000_000
+        )
+        self.pair_rig.clock.rightNow = self.net.time
+        self.pair_rig.front._send = self._send  # what the rig would only note goes over the network
 
     def lobby_up(self) -> None:
         """Listen for players."""

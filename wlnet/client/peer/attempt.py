@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 
 from wlnet.client.net.network import Network, TlsOptions
+from wlnet.client.paths.limits import MAX_STEPS
 from wlnet.client.paths.pathset import PathSet
 from wlnet.client.paths.words import (
     Event,
@@ -104,7 +105,7 @@ class Attempt(GatheringEvents):
 
     def plan(self, part: PlanPart) -> None:
         """Race these steps too."""
-        for step in part.steps:
+        for step in part.steps[: MAX_STEPS - len(self.reasons)]:
             self.reasons.setdefault(step.number, step.why)
         self.paths.add_plan(part.steps, self._network.now())
         self.sockets.flush()  # starts are meant to the millisecond

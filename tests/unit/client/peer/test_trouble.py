@@ -10,7 +10,9 @@ from tests.unit.client.peer.town import GAME, Player, Town, kinds, numbered
 from wlnet.client.paths.words import MoveReason
 from wlnet.client.peer.words import PathGone, PathNews
 from wlnet.moderation.sanctions import Kind, Target
+from wlnet.rendezvous.events import Ended
 from wlnet.steering.model import PathKind
+from wlnet.steering.trace import EndReason
 
 D, P, R = PathKind.DIRECT, PathKind.PUNCHED, PathKind.RELAYED
 
@@ -74,6 +76,30 @@ def test_the_relay_is_lost_where_nothing_else_is() -> None:
     town.server.relay_up = True
     assert town.net.run_until(lambda: host.chats and host.chats[0].got == b"late", 30) < 17
     town.net.run_until(lambda: guest.kind is R, 2)
+    town.close()
+
+
+def test_a_relay_that_starts_again_gets_new_tickets_where_the_old_ones_expired() -> None:
+    town = Town()
+    host, guest = town.joined("sym-random", "sym-random")
+    chat = guest.open()
+    chat.send(b"one ")
+    town.net.advance(300)
+    attempts = guest.peer.attempts
+    town.server.relay_starts()
+    chat.send(b"two")
+    town.net.run_until(lambda: host.chats[0].got == b"one two", 20)
+    assert guest.peer.attempts == attempts, "no new attempt was needed"
+    town.close()
+
+
+def test_a_ban_that_comes_while_only_the_paths_go_on_ends_the_game_too() -> None:
+    town = Town()
+    host, guest = punched(town)
+    (number,) = host.peer.attempts
+    host.party.lobby_told(Ended(attempt=number, reason=EndReason.REMOVED, kind=None, text="Removed."))
+    town.net.run_until(lambda: host.gone and guest.gone, 2)
+    assert "removed" in host.gone[0][1]
     town.close()
 
 
