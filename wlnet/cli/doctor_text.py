@@ -10,7 +10,7 @@ from wlnet.client.doctor.peers import TITLES
 from wlnet.client.doctor.report import Report
 from wlnet.steering.model import PathKind, Technique
 
-WIDEST, NARROWEST = 100, 40
+WIDEST, NARROWEST = 100, 60
 _MARKS = {Level.GOOD: "+", Level.PLAIN: ".", Level.BAD: "!"}
 _KINDS = {
     PathKind.DIRECT: "direct",
@@ -27,11 +27,12 @@ def render(report: Report, width: int) -> list[str]:
     lines = [*_wrapped(report.summary, width, "", ""), "", "Your network"]
     for remark in report.network:
         lines += _wrapped(remark.text, width, f"  {_MARKS[remark.level]} ", "    ")
-    lines += ["", "What to expect with a player"]
-    longest = max(len(TITLES[one.peer]) for one in report.expect)
-    for one in report.expect:
-        title = f"  {TITLES[one.peer]:{longest}}  "
-        lines += _wrapped(expected(one), width, title, " " * min(len(title), 8))
+    if any(one.kind for one in report.expect):
+        lines += ["", "What to expect with a player"]
+        longest = max(len(TITLES[one.peer]) for one in report.expect)
+        for one in report.expect:
+            title = f"  {TITLES[one.peer]:{longest}}  "
+            lines += _wrapped(expected(one), width, title, " " * min(len(title), 8))
     lines += ["", "What you can change"]
     if not report.advice:
         lines.append("  Nothing needs to be changed.")

@@ -21,6 +21,10 @@ def advice(findings: Findings, expect: tuple[Expectation, ...]) -> tuple[str, ..
             ),
         )
     found = _getting_out(findings)
+    if not findings.lobby_reached and not any(
+        findings.passes(line.transport, line.family) for line in findings.lines
+    ):
+        return tuple(found)
     if findings.passes(Transport.UDP, Family.V4) or findings.passes(Transport.TCP, Family.V4):
         found += _router(findings)
     if found and Family.V6 not in findings.families and not _reached_from_outside(findings):

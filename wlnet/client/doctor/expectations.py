@@ -20,6 +20,18 @@ _UNSURE = frozenset({Technique.BIRTHDAY})
 """Works often, not always, and both have to agree to it."""
 
 
+_NO_RELAY = "Only the relay could help, and it does not answer."
+_WORDS = (
+    ("The host's", "Your"),
+    ("the host's", "your"),
+    ("The guest's", "The other's"),
+    ("the guest's", "the other's"),
+    ("The host does", "You do"),
+    ("The host has", "You have"),
+    ("The guest", "The other"),
+)
+
+
 class Expectation(Struct, frozen=True, kw_only=True):
     """Of one kind of player.
 
@@ -66,7 +78,7 @@ def _expect(us: PeerView, kind: Typical, options: PlanOptions) -> Expectation:
     steps = _both_served(plan.steps)
     sure = next((step for step in steps if not _is_guess(step)), None)
     if sure is None:
-        return Expectation(peer=kind, why=_reasons(plan))
+        return Expectation(peer=kind, why=_reasons(plan) if options.relay else _NO_RELAY)
     better = [step for step in steps if step.preference < sure.preference and step.kind is not sure.kind]
     return Expectation(
         peer=kind,
@@ -75,7 +87,7 @@ def _expect(us: PeerView, kind: Typical, options: PlanOptions) -> Expectation:
         transport=sure.transport,
         family=sure.family,
         perhaps=better[0].kind if better else None,
-        why=sure.why,
+        why=_yours(sure.why),
     )
 
 
@@ -93,4 +105,11 @@ def _is_guess(step: Step) -> bool:
 
 def _reasons(plan: Plan) -> str:
     relays = [one.reason for one in plan.skipped if one.technique.value.startswith("relay")]
-    return " ".join(dict.fromkeys(relays)) or "There is no way between such a player and you."
+    return _yours(" ".join(dict.fromkeys(relays))) or "There is no way between such a player and you."
+
+
+def _yours(text: str) -> str:
+    """The policy's words, to a player: in these plans he is the host."""
+    for theirs, ours in _WORDS:
+        text = text.replace(theirs, ours)
+    return text

@@ -11,7 +11,7 @@ from wlnet.client.doctor.findings import Findings, Reach, Truth
 from wlnet.client.doctor.peers import TITLES, Typical, typical
 from wlnet.client.doctor.report import Report, Verdict, conclude
 from wlnet.client.mapping.words import Standing
-from wlnet.steering.model import Filtering, Mapping, PathKind, Technique, Transport
+from wlnet.steering.model import Behaviour, Filtering, Mapping, PathKind, Technique, Transport
 
 D, M, P, R = PathKind.DIRECT, PathKind.MAPPED, PathKind.PUNCHED, PathKind.RELAYED
 OPEN, MAPPED, EASY, IPV6, HARD, NO_UDP, WEB = Typical
@@ -160,6 +160,12 @@ def test_a_lobby_that_does_not_answer() -> None:
     assert not report.playable
     assert "The lobby x cannot be reached: refused." in texts(report)
     assert "use --lobby tls://lobby.example.org:443" in report.advice[0]
+    blocked = tuple(replace(one, behaviour=Behaviour(mapping=Mapping.BLOCKED)) for one in findings.lines)
+    offline = conclude(
+        replace(findings, lines=blocked, legs=legs(udp=Reach.SILENT, tcp=Reach.SILENT, tls=Reach.SILENT))
+    )
+    assert len(offline.advice) == 1
+    assert {one.why for one in offline.expect} == {"Only the relay could help, and it does not answer."}
     nothing = conclude(replace(findings, legs=legs(udp=Reach.SILENT, tcp=Reach.SILENT, tls=Reach.SILENT)))
     assert "Check the address of the lobby" in nothing.advice[0]
     assert "The relay cannot be reached" in texts(nothing)
