@@ -273,7 +273,7 @@ class _Program:
 def _drop_root(user: str | None) -> None:
     """A program for players needs no rights.
 
-    :raises UsageError: there is no such user.
+    :raises UsageError: there is no such user, or he cannot read the program.
     """
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return
@@ -284,7 +284,25 @@ def _drop_root(user: str | None) -> None:
         entry = pwd.getpwnam(name)
     except KeyError:
         raise UsageError(f"There is no user {name!r} (--user).") from None
-    if entry.pw_uid != 0:
+    if entry.pw_uid == 0:
+        return
+    groups, group = os.getgroups(), os.getegid()
+    os.setgroups([])
+    os.setegid(entry.pw_gid)
+    os.seteuid(entry.pw_uid)
+    readable = all(os.access(file, os.R_OK, effective_ids=True) for file in (os.__file__, __file__))
+    os.seteuid(0)
+    os.setegid(group)
+    os.setgroups(groups)
+    if readable:
         os.setgroups([])
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
+    elif user is None:
+        print(
+            f"wlnet: this runs as root, for {name} cannot read the program. Start it as yourself, or name "
+            "somebody who can with --user.",
+            file=sys.stderr,
+        )
+    else:
+        raise UsageError(f"{name} cannot read the program (--user).")
