@@ -21,6 +21,9 @@ Amounts = Callable[[str], tuple[int, int]]
 
 @dataclass(slots=True)
 class _Player:
+    """*times*: he may be here twice for a moment, when he came back over a new connection."""
+
+    times: int = 0
     path: reports.PathTaken | None = None
     trouble: str = ""
 
@@ -48,13 +51,15 @@ class Board:
             case reports.Listening(address=address, port=port):
                 self._door = f"let your game connect to {joined(address, port)}"
             case reports.PeerHere(peer=peer):
-                self._players[peer] = _Player()
-            case reports.PathTaken(peer=peer):
-                self._players[peer] = _Player(report)
+                self._players.setdefault(peer, _Player()).times += 1
+            case reports.PathTaken(peer=peer) if peer in self._players:
+                self._players[peer].path = report
             case reports.PathLost(peer=peer, reason=reason) if peer in self._players:
-                self._players[peer] = _Player(None, reason)
-            case reports.PeerGone(peer=peer):
-                self._players.pop(peer, None)
+                self._players[peer].path, self._players[peer].trouble = None, reason
+            case reports.PeerGone(peer=peer) if peer in self._players:
+                self._players[peer].times -= 1
+                if not self._players[peer].times:
+                    del self._players[peer]
             case _:
                 pass
 

@@ -46,7 +46,7 @@ def _sentence(report: Report) -> str | None:
         case reports.LobbyLost(reason=reason, again=again):
             return f"{reason} Trying again in {again:g} s; games go on."
         case reports.Note(text=text):
-            return f"The lobby says: {text}"
+            return text
         case reports.Hosting(game=game):
             return f"Your game {shown(game)!r} is listed; others can join it."
         case reports.Joining(game=game):

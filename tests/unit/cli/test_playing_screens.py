@@ -128,6 +128,18 @@ def test_the_block_shows_what_is() -> None:
     assert "nobody else" in shown.lines(100)[1]
 
 
+def test_who_came_back_over_a_new_connection_stays_when_the_old_one_ends() -> None:
+    shown = board()
+    for report in (EVERY[6], PATH, EVERY[6], EVERY[10]):
+        shown.take(report)
+    assert "punched" in shown.lines(100)[1]
+    shown.take(EVERY[10])
+    assert "nobody else" in shown.lines(100)[1]
+    shown.take(EVERY[10])
+    shown.take(PATH)
+    assert "nobody else" in shown.lines(100)[1]
+
+
 def test_the_block_is_bounded_both_ways() -> None:
     shown = board()
     for number in range(40):

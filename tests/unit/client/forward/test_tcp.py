@@ -8,7 +8,15 @@ import pytest
 
 from tests.unit.client.forward.village import TcpGame, Village, clean
 from wlnet.client.forward.limits import ForwardLimits
-from wlnet.client.forward.reports import Closed, Listening, PathTaken, PeerGone, PeerHere, Trouble
+from wlnet.client.forward.reports import (
+    Closed,
+    Listening,
+    PathLost,
+    PathTaken,
+    PeerGone,
+    PeerHere,
+    Trouble,
+)
 from wlnet.client.net.network import StreamEnd
 
 
@@ -252,3 +260,27 @@ def test_what_is_told_of_the_path() -> None:
         last = program.said(PathTaken)[-1]
         assert 0 < last.rtt_ms < 200
         assert last.reason.endswith(".")
+
+
+def test_a_connection_goes_on_when_its_path_is_lost_and_when_there_is_none_for_a_while() -> None:
+    village = Village()
+    ann, _, bob, guest = village.joined()
+    game = TcpGame(ann.machine, echoes=False)
+    village.until(lambda: any(report.kind == "punched" for report in bob.said(PathTaken)))
+    village.net.link(ann.machine, bob.machine, loss=0.02, jitter=0.02)
+    stream, _ = village.dial(bob.machine, guest)
+    data = content(2_000_000)
+    stream.write(data)
+    stream.end()
+    village.until(lambda: game.calls and len(game.calls[0].got) > 200_000, 60)
+    village.net.link(ann.machine, bob.machine, cut=True)
+    village.until(lambda: bob.said(PathTaken)[-1].kind == "relayed", 5)
+    before = len(game.calls[0].got)
+    village.until(lambda: len(game.calls[0].got) > before, 5)
+    village.net.link(bob.machine, village.town.server.host, cut=True)
+    village.until(lambda: bob.said(PathLost), 15)
+    village.net.advance(15)
+    village.net.link(bob.machine, village.town.server.host, cut=False)
+    village.until(lambda: game.calls[0].is_ended, 60)
+    assert bytes(game.calls[0].got) == data
+    assert guest.tally.dropped == {}
