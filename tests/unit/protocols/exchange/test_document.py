@@ -11,6 +11,7 @@ import pytest
 
 from wlnet.protocols.exchange.messages import Said, decode_hello, decode_said, decode_told, encode
 from wlnet.rendezvous.events import Refusal, Told
+from wlnet.service.pairs_part import KEY_PERIOD
 from wlnet.steering.model import Side, Technique
 from wlnet.steering.trace import EndReason
 from wlnet.tickets.keys import TicketKeys, keys_at
@@ -64,4 +65,5 @@ def test_vectors_of_tickets() -> None:
     )
     ticket = mint(TicketKeys(secret), claims, subject="ann", expires=1000, serial=b"serial01")
     assert ticket.hex() in re.sub(r"\s+", "", TEXT)
-    assert keys_at(secret, 1_000_000, 86400).current_id.hex() in TEXT
+    assert f"the period ({KEY_PERIOD:.0f} s)" in TEXT
+    assert keys_at(secret, 1_000_000, KEY_PERIOD).current_id.hex() in TEXT
