@@ -94,7 +94,7 @@ class RealSockets(NetworkContract):
         self.network.call_later(0.05, lambda: ticks.append(got))
         self.network.call_later(0.1, lambda: ticks.append(got))
         await self.until(lambda: len(ticks) == 2)
-        assert ticks[1] > ticks[0] > 100
+        assert ticks[1] > ticks[0] > 0
         one.close()
 
     # Streams
