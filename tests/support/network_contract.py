@@ -336,6 +336,27 @@ class NetworkContract(ABC):
         assert talk.server_heard.log == ["received"]
         talk.stop()
 
+    async def test_listening_again_where_connections_were_just_closed(self) -> None:
+        """The side that closes first keeps the connection in TIME_WAIT."""
+        accepted: list[Stream] = []
+        ours, theirs = Recorder(), Recorder()
+
+        def take(stream: Stream) -> Recorder:
+            accepted.append(stream)
+            return ours
+
+        listener = self.network.listen(Family.V4, take, address="127.0.0.1")
+        stream = self.network.connect(listener.local, theirs)
+        await self.until(lambda: theirs.log == ["connected"] and accepted)
+        with self.raises(errno.EADDRINUSE):
+            self.network.listen(Family.V4, take, address="127.0.0.1", port=listener.local.port)
+        listener.close()
+        accepted[0].close()
+        await self.until(lambda: "ended" in theirs.log)
+        stream.close()
+        await self.until(lambda: theirs.end is not None and ours.end is not None)
+        self.network.listen(Family.V4, take, address="127.0.0.1", port=listener.local.port).close()
+
     async def test_connecting_from_a_port_that_also_listens(self) -> None:
         accepted: list[Stream] = []
         heard = Recorder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
@@ -20,10 +21,17 @@ Sockaddr = tuple[str, int] | tuple[str, int, int, int]
 
 
 def open_socket(
-    family: Family, kind: socket.SocketKind, reuse: bool, address: str, port: int | None
+    family: Family,
+    kind: socket.SocketKind,
+    reuse: bool,
+    address: str,
+    port: int | None,
+    *,
+    listens: bool = False,
 ) -> socket.socket:
     """A non-blocking socket.
 
+    :param listens: connections of a former listener that are not forgotten yet do not matter.
     :param address: IP literal; empty: all of the family.
     :param port: to bind to, 0 any; None: not bound.
     :raises OSError: it cannot be bound.
@@ -37,6 +45,8 @@ def open_socket(
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if hasattr(socket, "SO_REUSEPORT"):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        elif listens and os.name == "posix":  # on Windows it would take the port from somebody
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if port is not None:
             wildcard = "0.0.0.0" if family is Family.V4 else "::"  # noqa: S104 - the caller said: all of them
             sock.bind(sockaddr(family, Endpoint(address or wildcard, port)))

@@ -105,7 +105,7 @@ class SocketNetwork:
         self, family: Family, accepted: Accepted, *, address: str = "", port: int = 0, reuse: bool = False
     ) -> SocketListener:
         """See Network."""
-        sock = open_socket(family, socket.SOCK_STREAM, reuse, address, port)
+        sock = open_socket(family, socket.SOCK_STREAM, reuse, address, port, listens=True)
         try:
             sock.listen(_BACKLOG)
             return SocketListener(self._loop, sock, self._accepted, accepted)
