@@ -166,6 +166,32 @@ def test_a_game_that_connects_before_there_is_a_host(players: Players) -> None:
     assert "over" in join.said("closed")[0]["reason"]
 
 
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
+def test_games_that_speak_ipv6_on_both_sides(players: Players, kind: int) -> None:
+    with socket.socket(socket.AF_INET6, kind) as game, socket.socket(socket.AF_INET6, kind) as mine:
+        game.bind(("::1", 0))
+        game.settimeout(10)
+        mine.settimeout(10)
+        traffic = "tcp" if kind == socket.SOCK_STREAM else "udp"
+        players.host(traffic, f"[::1]:{game.getsockname()[1]}")
+        join, port = players.join("--listen", "[::1]:0")
+        if traffic == "tcp":
+            game.listen()
+        mine.connect(("::1", port))
+        mine.send(b"question")
+        assert join.event("listening")["address"] == "::1"
+        if traffic == "tcp":
+            other, _ = game.accept()
+            with other:
+                assert other.recv(100) == b"question"
+                other.send(b"answer")
+        else:
+            data, source = game.recvfrom(100)
+            assert data == b"question"
+            game.sendto(b"answer", source)
+        assert mine.recv(100) == b"answer"
+
+
 def test_no_game_at_the_host(players: Players) -> None:
     with socket.socket() as nothing:
         nothing.bind(("127.0.0.1", 0))
