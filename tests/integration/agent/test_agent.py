@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.player_process import PlayerProcess
+from tests.integration.agent.machine import machine, settled
 from tests.support.server_process import ServerProcess
-from tests.support.wire_client import LobbyClient, RelayClient, hello, read_addresses, to_clients, to_host
+from tests.support.wire_client import hello, read_addresses, to_clients, to_host
 
 
 @pytest.fixture(scope="module")
@@ -25,66 +25,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     running.check_log()
 
 
-class Machine:
-    """A player's machine: an agent, and games that use it."""
-
-    def __init__(self, server: ServerProcess, stack: ExitStack, *words: str) -> None:
-        self._stack = stack
-        self.agent = stack.enter_context(
-            PlayerProcess(
-                "agent", "--lobby", f"tcp://127.0.0.1:{server.port('lobby')}", "--no-mapping",
-                "--lobby-port", "0", "--relay-port", "0",
-                "--public-relay-port", str(server.port("relay")), *words,
-            )
-        )  # fmt: skip
-        listening = self.agent.event("listening")
-        self.lobby_port, self.relay_port = int(listening["lobby_port"]), int(listening["relay_port"])
-
-    def lobby(self, name: str) -> LobbyClient:
-        return self._stack.enter_context(LobbyClient("127.0.0.1", self.lobby_port)).log_in(name)
-
-    def relay(self) -> RelayClient:
-        return self._stack.enter_context(RelayClient("127.0.0.1", self.relay_port))
-
-    def host(self, lobby: LobbyClient, game: str) -> RelayClient:
-        """Open a game, as a released client does."""
-        password, addresses = lobby.open_game(game)
-        assert addresses[0] == "127.0.0.1"
-        relay = self.relay()
-        relay.send_raw(hello(game, password))
-        assert relay.next() == ("Welcome", 1, game)
-        self.agent.event("hosting")
-        return relay
-
-    def join(self, lobby: LobbyClient, game: str, welcome: bool = True) -> RelayClient:
-        lobby.send("GAME_CONNECT", game)
-        answer = lobby.next(10)
-        assert answer[0] == "GAME_CONNECT", answer
-        assert read_addresses(answer[1:])[0] == "127.0.0.1"
-        relay = self.relay()
-        relay.send_raw(hello(game, "client"))
-        if welcome:
-            assert relay.next() == ("Welcome", 1, game)
-        return relay
-
-
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as stack:
         yield stack
 
 
-def settled(server: ServerProcess, game: str, state: str | None) -> None:
-    with server.lobby() as watcher:
-        watcher.log_in(f"w{time.monotonic_ns() % 10**9}")
-        deadline = time.monotonic() + 6
-        while watcher.state_of(game) != state:
-            assert time.monotonic() < deadline, watcher.state_of(game)
-            time.sleep(0.1)
-
-
 def test_guests_with_and_without_an_agent_play_in_one_game(server: ServerProcess, stack: ExitStack) -> None:
-    ann, bob = Machine(server, stack), Machine(server, stack)
+    ann, bob = machine(server, stack), machine(server, stack)
     host_lobby, guest_lobby = ann.lobby("ann"), bob.lobby("bob")
     host = ann.host(host_lobby, "both")
     settled(server, "both", "SETUP")
@@ -136,7 +84,7 @@ def test_a_host_without_an_agent_is_joined_over_the_public_relay(
     host = stack.enter_context(server.relay())
     host.send_raw(hello("plain", password))
     assert host.next() == ("Welcome", 1, "plain")
-    bob = Machine(server, stack)
+    bob = machine(server, stack)
     guest_lobby = bob.lobby("emil")
     guest_lobby.send("GAME_CONNECT", "plain")
     began = time.monotonic()
@@ -150,9 +98,9 @@ def test_a_host_without_an_agent_is_joined_over_the_public_relay(
 def test_a_lobby_without_the_extension_sees_an_honest_proxy(tmp_path: Path, stack: ExitStack) -> None:
     server = ServerProcess(tmp_path / "plain", {"rendezvous.enabled": False})
     try:
-        machine = Machine(server, stack)
-        assert machine.agent.event("lobby-known")["exchange"] is False
-        lobby = machine.lobby("ann")
+        mine = machine(server, stack)
+        assert mine.agent.event("lobby-known")["exchange"] is False
+        lobby = mine.lobby("ann")
         password, addresses = lobby.open_game("old")
         assert addresses
         host = stack.enter_context(server.relay())
