@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +142,30 @@ def test_only_the_web_gets_out_and_the_lobby_is_asked_elsewhere(world: World) ->
     report = world.report(world.lab.site("tcp443"), status=1)
     assert (report["verdict"], report["playable"]) == ("impossible", False)
     assert report["advice"][0] == f"Port 443 of the server answers: use --lobby {world.web}."
+
+
+@IGD
+def test_interrupted_it_gives_the_ports_back(world: World) -> None:
+    site = world.lab.site("upnp")
+    words = [sys.executable, "-m", "wlnet.cli.main", "doctor", "--lobby", f"tcp://{world.lab.server.ipv4}"]
+    process = site.popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Asking the relay"):
+            break
+    deadline = time.monotonic() + 5
+    while not _rules(site):
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 130
+    assert "Traceback" not in process.stdout.read()
+    assert not _rules(site)
+
+
+def _rules(site: Site) -> list[str]:
+    """Ports the router maps."""
+    rules = site.router.namespace.run(["nft", "list", "ruleset"]).stdout
+    return [line for line in rules.splitlines() if "dnat" in line and site.host.ipv4 in line]
 
 
 def test_as_people_read_it(world: World) -> None:

@@ -15,12 +15,13 @@ from wlnet import __version__
 from wlnet.cli.playing import EXTRA, FAILED, WRONG_USAGE, checked
 
 if TYPE_CHECKING:
-    from wlnet.client.doctor.examination import Stage
+    from wlnet.client.doctor.examination import Examination, Stage
     from wlnet.client.doctor.findings import Findings
 
 FORMAT = 1
 """Of the JSON; grows when a member changes its meaning."""
 _TICK = 0.25
+_INTERRUPTED = 130
 _LAST_RESORT = 2.5
 """Seconds after the end until what still holds the process (a look-up of a name, say) is cut off."""
 
@@ -132,16 +133,19 @@ class _Program:
         }
         self._progress = None if arguments.json else Progress(sys.stdout, texts)
         self._findings: Findings | None = None
+        self._examination: Examination | None = None
+        self._left: Any = None
 
     def run(self) -> int:
         """Until it is over."""
         self._reactor.callWhenRunning(self._begin)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._leave)
         self._reactor.run()
         if self._progress is not None:
             self._progress.finish()
-        if self._findings is None:  # a signal
-            return 130
-        code = self._show(self._findings)
+        code = (
+            _INTERRUPTED if self._left is not None or self._findings is None else self._show(self._findings)
+        )
         timer = threading.Timer(_LAST_RESORT, os._exit, (code,))
         timer.daemon = True
         timer.start()
@@ -156,7 +160,9 @@ class _Program:
             mapping=not self._arguments.no_mapping,
             ca_file=self._arguments.ca,
         )
-        Examination(self._network, self._arguments.lobby, options, self._stage, self._done)
+        self._examination = Examination(
+            self._network, self._arguments.lobby, options, self._stage, self._done
+        )
         if self._progress is not None:
             self._reactor.callLater(_TICK, self._tick)
 
@@ -171,7 +177,20 @@ class _Program:
 
     def _done(self, findings: Findings) -> None:
         self._findings = findings
-        self._reactor.stop()
+        if self._left is not None:
+            self._left.callback(None)
+        else:
+            self._reactor.stop()
+
+    def _leave(self) -> Any:
+        """The reactor stops: if by a signal, give the router its ports back first."""
+        from twisted.internet.defer import Deferred  # noqa: PLC0415
+
+        if self._findings is not None or self._examination is None:
+            return None
+        self._left = Deferred()
+        self._examination.cancel()
+        return self._left
 
     def _show(self, findings: Findings) -> int:
         import msgspec  # noqa: PLC0415

@@ -90,6 +90,7 @@ class Examination(LobbyHandler):
         self._moved_on = False
         self._places: tuple[str, ...] = ()
         self._second_port = SECOND_PORT
+        self._relay_check: RelayCheck | None = None
         self._trials: Trials | None = None
         self._gathering: Gathering | None = None
         self._gathered: Candidates | None = None
@@ -102,6 +103,12 @@ class Examination(LobbyHandler):
         login = Login(name=options.name, secret=network.random_bytes(16).hex(), build=options.build)
         self._link = LobbyLink(network, address, login, self, ca_file=options.ca_file)
         network.call_later(0.0, lambda: progress(Stage.LOBBY))
+
+    def cancel(self) -> None:
+        """Find out no more, but give everything back; *done* comes as ever, with what is known."""
+        if not self._ending:
+            self._moved_on = True
+            self._end()
 
     # -- the lobby -------------------------------------------------------------------------------
 
@@ -128,7 +135,7 @@ class Examination(LobbyHandler):
 
     def lobby_told(self, told: Told) -> None:
         """The verdict of a test."""
-        if isinstance(told, Verified):
+        if not self._ending and isinstance(told, Verified):
             self._verdicts[told.transport, told.address, told.port] = told.reached
             self._look_at_verdicts()
 
@@ -150,6 +157,8 @@ class Examination(LobbyHandler):
         """Greetings are for players."""
 
     def _refused(self, text: str) -> None:
+        if self._ending:
+            return
         self._ready = False
         if not self._moved_on:
             self._findings = replace(self._findings, lobby_text=text)
@@ -167,6 +176,8 @@ class Examination(LobbyHandler):
         self._network.resolve(self._address.host, self._resolved)
 
     def _resolved(self, found: tuple[str, ...] | OSError) -> None:
+        if self._ending:
+            return
         addresses = () if isinstance(found, OSError) else found[:_MOST_PLACES]
         place = ServerPlace(addresses=addresses, stun_port=STUN_PORT, second_port=SECOND_PORT)
         self._survey(place)
@@ -184,6 +195,8 @@ class Examination(LobbyHandler):
         self._surveyor.when_known(self._surveyed, over=True)
 
     def _surveyed(self) -> None:
+        if self._ending:
+            return
         survey = self._surveyor.survey
         lines = [
             LineFinding(
@@ -216,7 +229,7 @@ class Examination(LobbyHandler):
             places.append((Technique.RELAY_TCP, Endpoint(address, self._second_port)))
             places.append((Technique.RELAY_TLS, Endpoint(address, WEB_PORT)))
         tls = TlsOptions(name=self._address.host, ca_file=self._options.ca_file)
-        RelayCheck(self._network, tuple(places), tls, self._relay_checked)
+        self._relay_check = RelayCheck(self._network, tuple(places), tls, self._relay_checked)
         if self._options.mapping:
             self._trials = Trials(self._network, self._knocked, self._tried, gateways=self._gateways)
 
@@ -324,6 +337,8 @@ class Examination(LobbyHandler):
             if not left:
                 self._done(self._findings)
 
+        if self._relay_check is not None:
+            self._relay_check.cancel()
         if self._gathering is not None:
             self._gathering.close()
         self._surveyor.close()

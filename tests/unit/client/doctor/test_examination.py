@@ -171,3 +171,25 @@ def test_a_cut_line_ends_in_time() -> None:
     findings = world.examine(limit=25)
     assert not findings.lobby_reached
     assert not conclude(findings).playable
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_given_up_it_gives_back_all(stage: Stage) -> None:
+    world = World()
+    router = HonestRouter(world)
+    found: list[Findings] = []
+    options = ExaminationOptions(name="doctor1", build="test")
+    examination = Examination(
+        world.player, parse_lobby(LOBBY), options, world.stages.append, found.append,
+        gateways=lambda: Gateways(v4=ROUTER),
+    )  # fmt: skip
+    world.net.run_until(lambda: stage in world.stages)
+    if stage is Stage.ROUTER:
+        world.net.run_until(lambda: router.held)
+    examination.cancel()
+    world.net.run_until(lambda: found, limit=1.5)
+    world.net.advance(20)
+    assert len(found) == 1
+    assert world.stages[-1] is stage
+    assert not router.held
+    assert world.player.open == 0
