@@ -8,8 +8,19 @@ from tests.support.simnet import SimHost, SimNet
 from tests.unit.client.mapping.routers import GATEWAYS, PLAYER, PUBLIC, ROUTER, UpnpServer, home
 from tests.unit.client.mapping.test_codecs import BOMB
 from wlnet.client.mapping.http import LARGEST_BODY
-from wlnet.client.mapping.mapper import PortMapper
-from wlnet.client.mapping.words import MappedPort, MappingProtocol, NotMapped
+from wlnet.client.mapping.mapper import MAX_LEASES, PortMapper
+from wlnet.client.mapping.protocol import Gateway
+from wlnet.client.mapping.router_upnp import MAX_WAITING, UpnpRouter
+from wlnet.client.mapping.searching import MAX_LOCATIONS
+from wlnet.client.mapping.words import (
+    Failure,
+    Found,
+    Granted,
+    MappedPort,
+    MappingProtocol,
+    NotMapped,
+    Wish,
+)
 from wlnet.client.net.network import Stream, StreamEnd
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.steering.model import Family, Transport
@@ -238,3 +249,69 @@ def test_nobody_listens_there() -> None:
     server.listener.close()
     _, result = run(net, player)
     assert "cannot be understood" in text(result) or "does not answer" in text(result)
+
+
+def test_many_ports_are_asked_for_one_after_the_other() -> None:
+    net, player, router = home()
+    server = UpnpServer(router)
+    open_at_once: set[int] = set()
+
+    def all_told() -> bool:
+        open_at_once.add(len(player.streams))
+        return len(told) == MAX_LEASES
+
+    mapper = PortMapper(player, protocols=(MappingProtocol.UPNP,), gateways=lambda: GATEWAYS)
+    told: Told = []
+    for port in range(MAX_LEASES):
+        mapper.lease(Transport.TCP, Family.V4, 4000 + port, told.append)
+    net.run_until(all_told, limit=30)
+    assert len(server.held) == MAX_LEASES
+    assert open_at_once == {0, 1}
+
+
+def test_calls_that_wait_are_limited() -> None:
+    net, player, router = home()
+    UpnpServer(router)
+    upnp = UpnpRouter(player, Gateway(ROUTER, PLAYER))
+    found: list[Found | Failure] = []
+    upnp.find(found.append)
+    net.run_until(lambda: found)
+    results: list[Granted | Failure] = []
+    for port in range(MAX_WAITING + 20):
+        wish = Wish(
+            transport=Transport.UDP, port=4000 + port, external=4000 + port, exact=False, lifetime=60,
+            nonce=bytes(12),
+        )  # fmt: skip
+        upnp.map(wish, results.append)
+    assert results == []
+    net.run_until(lambda: len(results) == MAX_WAITING + 20, limit=60)
+    refused = [one for one in results if isinstance(one, Failure)]
+    assert len(refused) >= 19
+    assert {one.text for one in refused} == {"The router's UPnP does not answer: too many calls wait."}
+
+
+def test_descriptions_read_are_limited() -> None:
+    """A gateway that names ever new places."""
+    net, player, router = home()
+    server = UpnpServer(router)
+    gets: list[str] = []
+    plain = server.answer
+
+    def answer(head: str, body: str) -> bytes:
+        gets.append(head.split()[1])
+        return plain(head, body)
+
+    server.answer = answer  # type: ignore[method-assign]
+    server.description = b"<root/>"
+    numbers = iter(range(1000))
+    searched = server.searched
+
+    def more(data: bytes, source: Endpoint) -> None:
+        for _ in range(20):
+            server.location = f"http://{ROUTER}:5000/{next(numbers)}.xml"
+            searched(data, source)
+
+    server.socket.received = more
+    _, result = run(net, player)
+    assert isinstance(result, NotMapped)
+    assert len(gets) == MAX_LOCATIONS
