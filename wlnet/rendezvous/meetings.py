@@ -24,6 +24,8 @@ from wlnet.steering.trace import EndReason
 from wlnet.steering.view import PeerView
 
 SECRET_SIZE = 32
+_ROUTER_TIME = 2.0
+"""Seconds a router may take to map a port."""
 
 _LEFT = {Side.HOST: EndReason.HOST_LEFT, Side.GUEST: EndReason.GUEST_LEFT}
 
@@ -176,6 +178,8 @@ class Meetings:
         if port and not seat.wanted and not meeting.over:
             seat.wanted = True
             seat.member.inbox.tell(Wanted(attempt=meeting.number, port=port))
+            # For the router's answer, the test from here, and the ways between.
+            meeting.attempt.expect(self._settings.probe_time + _ROUTER_TIME)
 
     def _view(self, seat: Seat) -> PeerView:
         return seat.member.view(seat.claims, seat.round_trip, birthday=self._settings.birthday)

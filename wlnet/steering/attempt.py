@@ -117,6 +117,7 @@ class Attempt:
         self._limit: Appointment | None = None
         self._gathered: Appointment | None = None
         self._longest: Appointment | None = None
+        self._expected: Appointment | None = None
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -153,6 +154,16 @@ class Attempt:
             return None
         return self._replan_later()
 
+    def expect(self, seconds: float) -> None:
+        """A side was asked for something more: what there is is not settled for before, at most so long."""
+        if self.phase is not Phase.ENDED:
+            _cancel(self._expected)
+            self._expected = self._agenda.after(seconds, self._expected_over)
+
+    def _expected_over(self) -> None:
+        self._expected = None
+        self._look()
+
     def measured_round_trip(self, side: Side, seconds: float) -> None:
         """The round trip between this server and *side*, for what is planned from now on."""
         self._views[side] = replace(self._views[side], round_trip=seconds)
@@ -162,7 +173,7 @@ class Attempt:
         if self.phase is Phase.ENDED:
             return
         self.phase = Phase.ENDED
-        for appointment in (self._limit, self._gathered, self._replanning, self._longest):
+        for appointment in (self._limit, self._gathered, self._replanning, self._longest, self._expected):
             _cancel(appointment)
         for progress in self._steps:
             progress.unwatch()
@@ -266,6 +277,7 @@ class Attempt:
             return
         more = (
             self._replanning is not None
+            or self._expected is not None
             or len(self._complete) < len(Side)
             or any(not one.closed and one.better_than(self._best) for one in self._steps)
         )
