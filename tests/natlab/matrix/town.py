@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,8 @@ class Town:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self._building = threading.Lock()
+        # One thread makes them all: a router's processes end with the thread that started them.
+        self._builder = ThreadPoolExecutor(1)
         self._changed = threading.Condition()
         self._homes: dict[str, list[Site]] = {}
         self._shared: dict[str, tuple[Site, Site]] = {}
@@ -102,7 +104,7 @@ class Town:
             names = [one] if one in SHARING else [self._take(one), self._take(other)]
             self._taken.update(names)
         try:
-            sites = self._shared_pair(one) if one in SHARING else (self._home(names[0]), self._home(names[1]))
+            sites = self._builder.submit(self._pair, names).result()
             for router in {id(router): router for site in sites for router in routers(site)}.values():
                 conntrack.flush(router.namespace)
             yield sites
@@ -113,8 +115,11 @@ class Town:
 
     def own(self, one: str, other: str) -> tuple[Site, Site]:
         """Two new homes of these kinds for one use."""
-        with self._building:
-            return self._build(one), self._build(other)
+        return self._builder.submit(lambda: (self._build(one), self._build(other))).result()
+
+    def close(self) -> None:
+        """No more homes are made."""
+        self._builder.shutdown()
 
     def _build(self, kind: str) -> Site:
         v6 = V6.OPEN if kind in _WITH_V6 else None
@@ -126,19 +131,20 @@ class Town:
         self._taken.add(name)
         return name
 
-    def _shared_pair(self, name: str) -> tuple[Site, Site]:
-        with self._building:
-            if name not in self._shared:
-                self._shared[name] = SHARING[name].build(self.lab)
-            return self._shared[name]
+    def _pair(self, names: list[str]) -> tuple[Site, Site]:
+        if len(names) == 2:
+            return self._home(names[0]), self._home(names[1])
+        (name,) = names
+        if name not in self._shared:
+            self._shared[name] = SHARING[name].build(self.lab)
+        return self._shared[name]
 
     def _home(self, name: str) -> Site:
         kind, _, number = name.rpartition("/")
-        with self._building:
-            homes = self._homes.setdefault(kind, [])
-            while len(homes) <= int(number):
-                homes.append(self._build(kind))
-            return homes[int(number)]
+        homes = self._homes.setdefault(kind, [])
+        while len(homes) <= int(number):
+            homes.append(self._build(kind))
+        return homes[int(number)]
 
 
 def routers(site: Site) -> list[Router]:

@@ -24,11 +24,13 @@ def opened(folder: Path) -> Iterator[Stage]:
     with Lab() as lab:
         authority = Authority(folder)
         server = start_server(lab.server, folder / "server", authority)
+        town = Town(lab)
         try:
-            yield Stage(Town(lab), server, folder, authority.file)
+            yield Stage(town, server, folder, authority.file)
             assert server.stop() == 0
             server.check_log()
         finally:
+            town.close()
             server.kill()
 
 
