@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -13,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from tests.natlab.igd import Igd
+from tests.natlab.kinds import V6
 from tests.natlab.lab import Lab
 from tests.natlab.reach import reaches
-from tests.natlab.site import Site
+from tests.natlab.site import Host, Site
 
 pytestmark = [
     pytest.mark.natlab,
@@ -131,6 +134,43 @@ def test_routers_without(lab: Lab, kind: str) -> None:
     assert not told["mapped"]
     assert "answers neither PCP, NAT-PMP nor UPnP" in told["text"]
     assert told["after"] < 1.5
+
+
+class Igd6(Igd):
+    """miniupnpd with IPv6."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site.router.namespace, f"{site.router.namespace.name}-6", "192.168.1.0/24")
+        with self._configuration.open("a") as configuration:
+            configuration.write("ipv6_disable=no\n")
+
+
+def reaches_v6(source: Host, target: Host) -> bool:
+    with target.socket(socket.AF_INET6) as receiver, source.socket(socket.AF_INET6) as sender:
+        receiver.settimeout(0.3)
+        receiver.bind(("::", 5000))
+        sender.sendto(b"reach", (target.ipv6, 5000))
+        try:
+            return receiver.recv(100) == b"reach"
+        except TimeoutError:
+            return False
+
+
+def test_pcp_opens_an_ipv6_firewall(lab: Lab) -> None:
+    home, stranger = lab.site("upnp", v6=V6.FIREWALL), lab.site("v6-fw")
+    assert home.router.igd is not None
+    home.router.igd.stop()
+    igd = Igd6(home)
+    igd.start()
+    try:
+        assert not reaches_v6(stranger.host, home.host)
+        with player(home, ALL) as asked:
+            told = asked.map("udp", 5000, 5000, 6)
+            assert (told["protocol"], told["external"]) == ("pcp", [home.host.ipv6, 5000])
+            assert reaches_v6(stranger.host, home.host)
+        assert not reaches_v6(lab.server, home.host)
+    finally:
+        igd.close()
 
 
 def test_no_ipv6(lab: Lab) -> None:

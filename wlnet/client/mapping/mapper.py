@@ -190,7 +190,8 @@ class PortMapper:
         if self._closed:
             return
         known = Gateways() if isinstance(found, Exception) else found
-        routers = {family: self._router(family, self._gateway(family, known)) for family in Family}
+        families = {lease.family for lease in self._leases} | set(self._routers)
+        routers = {family: self._router(family, self._gateway(family, known)) for family in families}
         wanting, self._wanting = self._wanting, set()
         for lease in list(self._leases):
             router = routers[lease.family]

@@ -12,6 +12,7 @@ from tests.unit.client.mapping.routers import (
     PLAYER,
     PLAYER6,
     PUBLIC,
+    ROUTER,
     ROUTER6,
     PcpServer,
     UpnpServer,
@@ -387,12 +388,13 @@ def test_the_gatherers_words() -> None:
 def test_an_ipv6_firewall_is_opened_by_pcp() -> None:
     net, player, router = home()
     server = PcpServer(router)
-    mapper = PortMapper(player, gateways=lambda: Gateways(v6=ROUTER6))
+    mapper = PortMapper(player, gateways=lambda: Gateways(v4=ROUTER, v6=ROUTER6))
     told: Told = []
     mapper.lease(UDP, V6, 4000, told.append)
     net.run_until(lambda: told)
     assert mapped(told).external == Endpoint(PLAYER6, 4000)
     assert len(server.held) == 1
+    assert server.asked == ["announce", "map"]  # IPv4 was not asked for
 
 
 def test_no_ipv6() -> None:
