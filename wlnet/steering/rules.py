@@ -37,7 +37,7 @@ class PlanOptions(Struct, frozen=True, kw_only=True):
     punch_deadline: float = 5.0
     tcp_punch_deadline: float = 10.0
     relay_deadline: float = 10.0
-    relay_stagger: float = 0.25
+    relay_stagger: float = 0.15
     check_interval: float = 0.1
     pacing: float = 0.02
     reset_retry: float = 0.05

@@ -297,7 +297,7 @@ def test_nothing_known_yet_is_the_relay_over_all_its_legs() -> None:
     assert [s.technique for s in plan.steps] == [
         Technique.RELAY_UDP, Technique.RELAY_TCP, Technique.RELAY_TLS,
     ]  # fmt: skip
-    assert [s.guest.start for s in plan.steps if s.guest is not None] == [0.0, 0.25, 0.5]
+    assert [s.guest.start for s in plan.steps if s.guest is not None] == [0.0, 0.15, 0.3]
 
 
 def test_without_a_relay_the_plan_says_so() -> None:
