@@ -107,7 +107,7 @@ class SimServer:
             if timer is not None:
                 timer.cancel()
             if due is not None:
-                self._timers[number] = self.net.call_later(max(0.0, due - self.net.time), self.sync)
+                self._timers[number] = self.net.call_later(max(0.0, due - self.net.time) + 1e-6, self.sync)
 
     # -- lobby -----------------------------------------------------------------------------------
 

@@ -139,6 +139,14 @@ class LobbyLink:
         self._flush()
         return True
 
+    def reconnect(self) -> None:
+        """The connection is dead, as far as the owner can tell: another one, soon.
+
+        Without a goodbye, which might still arrive and end the seat that is to be taken up again.
+        """
+        if self._stream is not None:
+            self._abandon("it does not answer")
+
     def close(self) -> None:
         """Log out and close; the handler hears nothing more."""
         if self._closed:
@@ -266,16 +274,19 @@ class LobbyLink:
         if data:
             self._stream.write(data)
         if self._stream.waiting > self._limits.waiting:
-            # A lobby that reads nothing: told later, not within the call that noticed it.
-            self._stop_timer()
-            self._later(0.0, self._unread)
+            self._abandon("it does not read what we send")
 
-    def _unread(self) -> None:
-        stream = self._stream
-        if stream is not None:
-            self._stream = None
-            stream.abort()
-        self.stream_closed("it does not read what we send")
+    def _abandon(self, text: str) -> None:
+        """Told later, not within the call that noticed it."""
+
+        def due() -> None:
+            stream, self._stream = self._stream, None
+            if stream is not None:
+                stream.abort()
+            self.stream_closed(text)
+
+        self._stop_timer()
+        self._later(0.0, due)
 
     # -- time ------------------------------------------------------------------------------------
 

@@ -13,11 +13,13 @@ class RejoinTimes(Struct, frozen=True, kw_only=True):
 
     :ivar patience: a path that was lost is waited for so long, while there is only the relay, or nothing.
     :ivar waits: between two attempts; the last one counts for all later ones.
+    :ivar urgent: the longest wait while nothing carries the game.
     :ivar calm: so long after an attempt the waits begin anew.
     """
 
     patience: float = 3.0
     waits: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+    urgent: float = 8.0
     calm: float = 60.0
 
 

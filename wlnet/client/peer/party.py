@@ -116,12 +116,13 @@ class Party(LobbyHandler):
             if gatherer is not None
             else Surveying(network, self.options.gather, self.network_changed, mapper)
         )
-        self._address, self._login = address, login
-        self._limits = limits or LobbyLimits()
-        self._make_link = link
         self._doubt: Call | None = None
         self._doubted_at = -_DOUBT_PAUSE
-        self.link: Link = self._new_link()
+        self.link: Link = (
+            link(self)
+            if link is not None
+            else LobbyLink(network, address, login, self, ca_file=self.options.tls_ca, limits=limits)
+        )
 
     # -- for the owner ---------------------------------------------------------------------------
 
@@ -256,13 +257,6 @@ class Party(LobbyHandler):
 
     # -- the link --------------------------------------------------------------------------------
 
-    def _new_link(self) -> Link:
-        if self._make_link is not None:
-            return self._make_link(self)
-        return LobbyLink(
-            self.network, self._address, self._login, self, ca_file=self.options.tls_ca, limits=self._limits
-        )
-
     def doubt_link(self) -> None:
         """Used by peers: a path died, and what killed it may have killed the connection to the lobby too."""
         now = self.network.now()
@@ -280,12 +274,7 @@ class Party(LobbyHandler):
     def _relink(self) -> None:
         """It is dead, and the system would notice only much later."""
         self._doubt = None
-        self.link.close()
-        self.lobby_lost("The lobby does not answer any more.", 0.0)
-        if self.name:
-            self._login = self._login.under(self.name)
-        self._limits = replace(self._limits, first_patience=self._limits.patience)
-        self.link = self._new_link()
+        self.link.reconnect()
 
     # -- attempts --------------------------------------------------------------------------------
 

@@ -201,9 +201,8 @@ class Peer(TalkOwner):
         attempt.ended(forgotten=reason in (EndReason.REPLACED, EndReason.REMOVED))
         if reason is EndReason.REPLACED:
             self.replaced_at = self._network.now()
-        if reason in (EndReason.REMOVED, EndReason.GAME_ENDED):
-            self._rejoin.possible = False
         if reason is EndReason.REMOVED:
+            self._rejoin.possible = False
             self.close("one of us was removed from the lobby")
         elif not self.was_ready and reason in _HOPELESS[self.side]:
             self.stop(ended.text)
@@ -214,24 +213,21 @@ class Peer(TalkOwner):
         self.touched()
 
     def refused(self, *, final: bool) -> None:
-        """A join was refused. *final*: another one would be, too."""
+        """A join was refused. *final*: the game is not there; it may come back with its host."""
         if final:
-            self._rejoin.possible = False
-        else:
-            self._rejoin.failed(self._network.now())
+            self._rejoin.tried()
+        self._rejoin.failed(self._network.now())
         self.touched()
 
     def link_lost(self) -> None:
         """The lobby is gone, and with it its memory of our attempts."""
-        self._rejoin.lobby = False
-        if self._routes.newest.steered:
-            self._rejoin.failed(self._network.now())
+        self._rejoin.lobby_lost(self._network.now(), under_way=self._routes.newest.steered)
         for attempt in self._routes:
             attempt.ended(forgotten=True)
 
     def link_back(self) -> None:
         """There is a lobby again."""
-        self._rejoin.lobby = True
+        self._rejoin.lobby_back()
         for attempt in self._routes:
             attempt.link_back()
         self.touched()
@@ -342,7 +338,7 @@ class Peer(TalkOwner):
             if self._ask(self):
                 self._rejoin.asked(now)
             else:
-                self._rejoin.lobby = False
+                self._rejoin.lobby_lost(now, under_way=False)
 
     # -- paths -----------------------------------------------------------------------------------
 

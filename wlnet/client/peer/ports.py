@@ -31,6 +31,9 @@ class Link(Protocol):
     def negotiate(self) -> bool:
         """Ask for new tickets."""
 
+    def reconnect(self) -> None:
+        """The connection is dead, as far as we can tell: another one, without a goodbye."""
+
     def close(self) -> None:
         """Log out and close; nothing is called any more."""
 

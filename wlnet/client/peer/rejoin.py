@@ -21,7 +21,6 @@ class Rejoin:
 
     :param begun: the first attempt began.
     :ivar possible: False: there is nothing to be joined any more.
-    :ivar lobby: there is one to ask.
     """
 
     def __init__(self, times: RejoinTimes, begun: float) -> None:
@@ -33,7 +32,7 @@ class Rejoin:
         self._wants_own = False
         self._asking = False
         self.possible = True
-        self.lobby = True
+        self._lobby = True
 
     @property
     def footing(self) -> Footing:
@@ -61,6 +60,20 @@ class Rejoin:
         """Our addresses are others now; a path of its own that still works is left alone."""
         if self._footing is not Footing.DIRECT:
             self._wish(now)
+
+    def lobby_lost(self, now: float, *, under_way: bool) -> None:
+        """There is none to ask.
+
+        :param under_way: an attempt was.
+        """
+        self._lobby = False
+        if under_way or self._asking:
+            self.failed(now)
+
+    def lobby_back(self) -> None:
+        """There is one again; what was asked before is not a reason to wait."""
+        self._lobby = True
+        self._tries = min(self._tries, 1)
 
     def tried(self) -> None:
         """The attempt is over, and all that could be tried was tried."""
@@ -92,7 +105,9 @@ class Rejoin:
 
     def due_at(self) -> float | None:
         """When to ask; None: there is no reason to."""
-        if self._wish_at is None or not (self.possible and self.lobby):
+        if self._wish_at is None or not (self.possible and self._lobby):
             return None
         wait = self._times.waits[min(self._tries, len(self._times.waits) - 1)]
+        if self._footing is Footing.NOTHING:
+            wait = min(wait, self._times.urgent)
         return max(self._wish_at, self._tried_at + wait)
