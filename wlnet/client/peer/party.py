@@ -118,6 +118,7 @@ class Party(LobbyHandler):
         )
         self._doubt: Call | None = None
         self._doubted_at = -_DOUBT_PAUSE
+        self._mending: Call | None = None
         self.link: Link = (
             link(self)
             if link is not None
@@ -257,8 +258,19 @@ class Party(LobbyHandler):
 
     # -- the link --------------------------------------------------------------------------------
 
+    def path_lost(self) -> None:
+        """Used by peers: what killed the path may kill the connection to the lobby, too."""
+        self.doubt_link()
+        if self._mending is None:
+            self._mending = self._later(_DOUBT_PAUSE, self._mend)
+
+    def _mend(self) -> None:
+        self._mending = None
+        if any(peer.was_ready and peer.path is None for peer in self.peers):
+            self.path_lost()
+
     def doubt_link(self) -> None:
-        """Used by peers: a path died, and what killed it may have killed the connection to the lobby too."""
+        """Used by joins: see whether the lobby is there."""
         now = self.network.now()
         if self._doubt is not None or self._over or now < self._doubted_at + _DOUBT_PAUSE:
             return
@@ -440,7 +452,7 @@ class _Relayed(PeerUser):
 
     def peer_path(self, peer: Peer, news: PathNews | PathGone) -> None:
         if isinstance(news, PathGone) or news.moved is MoveReason.LOST:
-            self._party.doubt_link()
+            self._party.path_lost()
         self._party.user.peer_path(peer, news)
 
     def peer_stream(self, peer: Peer, stream: PeerStream) -> StreamUser | None:

@@ -165,6 +165,26 @@ def test_a_path_lost_while_the_lobby_is_away_is_mended_once_it_is_back() -> None
     town.close()
 
 
+def test_a_host_whose_lobby_dies_after_his_paths_notices_it_and_keeps_his_name() -> None:
+    town = Town()
+    host, guest = punched(town)
+    chat = guest.open()
+    host.machine.unplugged = True
+    town.net.run_until(lambda: host.peer.path is None, 5)
+    host.machine.unplugged = False
+    town.net.advance(0.5)  # the lobby answers in time
+    town.server.relay_up = False
+    town.net.link(host.machine, guest.machine, cut=True)
+    town.nat(host).public = "192.0.2.77"
+    town.nat(host).forget()
+    town.net.advance(12)
+    town.server.relay_up = True
+    chat.send(b"there you are")
+    assert town.net.run_until(lambda: host.chats and host.chats[0].got == b"there you are", 60) < 25
+    assert host.party.name == "ann"
+    town.close()
+
+
 def test_two_guests_at_once() -> None:
     town = Town()
     host, one = town.pair("port-restricted", "port-restricted")
