@@ -95,10 +95,9 @@ class Rejoin:
         self._tries += 1
         self._asking = True
         self._tried_at = now
-        # If it brings nothing either, the next one comes by itself.
         self._wish_at = None
-        if self._footing is Footing.NOTHING:
-            self._wish(now + self._times.patience)
+        if self._footing is Footing.NOTHING:  # if it brings nothing either; it has its time until then
+            self._wish(now + self._times.urgent)
 
     def _wish(self, at: float) -> None:
         self._wish_at = at if self._wish_at is None else min(self._wish_at, at)
