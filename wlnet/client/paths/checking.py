@@ -15,6 +15,7 @@ from wlnet.client.paths.streams import Streams
 from wlnet.client.paths.usage import Usage
 from wlnet.client.paths.words import MoveReason, PathValidated
 from wlnet.protocols.exchange.checks import NONCE_SIZE, Check
+from wlnet.rendezvous.events import StepOrder
 from wlnet.steering.model import PathKind, Side
 
 
@@ -86,8 +87,11 @@ class Checking:
                 self._outbox.drop(Dropped.UNKNOWN_STEP)
                 return
             path = self._paths.add(way, step, now)
-        elif path.state is not State.ALIVE:
-            path.hurry(now)
+        else:
+            if self._me is Side.HOST and step is not None and step is not path.step:
+                self._agree(path, step)
+            if path.state is not State.ALIVE:
+                path.hurry(now)
         followed = False
         if path is not None:
             path.authentic = True
@@ -98,6 +102,12 @@ class Checking:
                     self._move(path, MoveReason.PEER if current is not None else MoveReason.FIRST, now)
         self._streams.show(way.socket)
         self._put(way, self._guard.reply(check, nominated=followed))
+
+    def _agree(self, path: Path, step: StepOrder) -> None:
+        """Two steps met in one path: both sides tell the rendezvous of the guest's."""
+        if not path.relayed and step.kind is not PathKind.RELAYED:
+            path.serve(step)
+            path.carried = False
 
     def _replied(self, way: Way, check: Check, now: float) -> None:
         request = self._guard.answered(check, way)
