@@ -22,6 +22,7 @@ class Front(StrEnum):
     RENDEZVOUS = "rendezvous"
     PAIRS = "pairs"
     TLS = "tls"
+    WEB = "web"
 
 
 class Limit(StrEnum):

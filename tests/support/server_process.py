@@ -59,7 +59,8 @@ class ServerProcess:
         self.state_dir = state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
         self.settings = {
-            "lobby.port": 0, "relay.port": 0, "stun.port": 0, "stun.second_port": 0, **(settings or {}),
+            "lobby.port": 0, "relay.port": 0, "stun.port": 0, "stun.second_port": 0, "web.port": 0,
+            **(settings or {}),
         }  # fmt: skip
         self.log_file = state_dir / "server.log"
         self._ready_file = state_dir / "ready.json"
@@ -89,7 +90,7 @@ class ServerProcess:
 
     def keep_ports(self) -> None:
         """Use the ports it got for the next start as well."""
-        for name in ("lobby", "relay", "link"):
+        for name in ("lobby", "relay", "link", "web"):
             if any(entry["name"] == name for entry in self.ready["listening"]):
                 self.settings[f"{name}.port"] = self.port(name)
         for name, key in (("stun", "stun.port"), ("stun2", "stun.second_port")):
@@ -97,7 +98,7 @@ class ServerProcess:
                 self.settings[key] = self.port(name)
 
     def port(self, name: str) -> int:
-        """The port of the lobby, the relay, the link or one of STUN's."""
+        """The port of the lobby, the relay, the link, the web or one of STUN's."""
         ports = {entry["port"] for entry in self.ready["listening"] if entry["name"] == name}
         assert len(ports) == 1, f"one port for both families: {self.ready}"
         return int(ports.pop())

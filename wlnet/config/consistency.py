@@ -14,6 +14,7 @@ from wlnet.config.units import format_duration, format_size
 CLIENT_PING_LIMIT = 240
 """Seconds without a PING after which released Widelands clients reconnect (metaserver.md)."""
 
+_ORIGIN = re.compile(r"(\*|https?://[A-Za-z0-9.:\[\]-]+)?")
 _DATABASE_URL = re.compile(r"[a-z][a-z0-9]*(\+[a-z0-9]+)?://.*")
 _CHAT_ENVELOPE = 512
 """Bytes of a lobby packet beside the text of a chat line: command, names, type."""
@@ -38,6 +39,7 @@ def find_inconsistencies(config: Config) -> Iterator[Inconsistency]:
         _ports,
         _link,
         _tls,
+        _web,
         _times,
         _sizes,
         _other,
@@ -72,6 +74,8 @@ def _listen_addresses(config: Config) -> Iterator[Inconsistency]:
         "relay.listen": config.relay.listen,
         "stun.listen": config.stun.listen,
         "link.listen": (config.link.listen,),
+        "web.listen": config.web.listen,
+        "web.status_listen": config.web.status_listen,
     }
     for key, addresses in lists.items():
         for index, text in enumerate(addresses):
@@ -167,14 +171,18 @@ def _ports(config: Config) -> Iterator[Inconsistency]:
         ("lobby", config.link.port, "link.port"),
         ("lobby", config.tls.lobby_port, "tls.lobby_port"),
         ("relay", config.tls.pairs_port, "tls.pairs_port"),
+        ("", config.web.port, "web.port"),
+        ("", config.web.status_port, "web.status_port"),
     ):
         service = name.removeprefix("tls.").removesuffix("_port")
         unused = (
             (name == "link.port" and both)
             or (name.startswith("stun.") and not config.stun.enabled)
             or (name.startswith("tls.") and not (config.tls.certificate and service in config.tls.services))
+            or (name.startswith("web.") and not config.web.enabled)
+            or (name == "web.status_port" and not config.web.status_listen)
         )
-        if port == 0 or role not in config.server.roles or unused:
+        if port == 0 or (role and role not in config.server.roles) or unused:
             continue
         if port in used:
             yield Inconsistency(
@@ -272,6 +280,15 @@ def _other(config: Config) -> Iterator[Inconsistency]:
         yield Inconsistency(
             ("database.url",),
             f'is no SQLAlchemy URL ({meant}like "sqlite:///wlnet.sqlite3" or "postgresql+psycopg://user@host/name")',
+        )
+
+
+def _web(config: Config) -> Iterator[Inconsistency]:
+    if not _ORIGIN.fullmatch(config.web.status_origin):
+        yield Inconsistency(
+            ("web.status_origin",),
+            f'{show(config.web.status_origin)} is no origin (allowed: "*", "", or like '
+            '"https://example.org", without a path)',
         )
 
 

@@ -80,6 +80,11 @@ class SanctionKeeper:
             lambda: sanctions.unsaved_count,
         )
 
+    @property
+    def reachable(self) -> bool:
+        """True if what is in force was loaded, and the last work with the database succeeded."""
+        return self._counter is not None and not self._away
+
     def start(self) -> Deferred[None]:
         """Load what is in force and keep it up to date.
 

@@ -10,6 +10,19 @@ from wlnet.service.shared import Shared
 _log = Logger(namespace="wlnet.figures")
 
 
+_LEFT_OUT = (
+    "_created",
+    "_bucket",
+    "_info",
+    "_ready",
+    "_answers_total",
+    "_lag_seconds",
+    "_worst_seconds",
+    "_uptime_seconds",
+)
+"""Said better elsewhere, or noise in a line for people."""
+
+
 class FigureLine:
     """Writes all figures that are not zero, every *interval* seconds; 0 means never."""
 
@@ -38,7 +51,7 @@ class FigureLine:
         parts = []
         for family in self._metrics.registry.collect():
             for sample in family.samples:
-                if sample.value and not sample.name.endswith(("_created", "_bucket")):
+                if sample.value and sample.name.startswith("wlnet_") and not sample.name.endswith(_LEFT_OUT):
                     name = sample.name.removeprefix("wlnet_").removesuffix("_total").replace("_", " ")
                     words = [name, *sample.labels.values()]
                     parts.append(f"{' '.join(words)} {sample.value:.0f}")

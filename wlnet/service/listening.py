@@ -39,7 +39,8 @@ class Bound:
     """One listening socket."""
 
     name: str
-    """Whose it is: ``lobby``, ``relay``, ``link``, ``stun``, ``stun2``, ``lobby-tls``, ``pairs-tls``."""
+    """Whose it is: ``lobby``, ``relay``, ``link``, ``stun``, ``stun2``, ``lobby-tls``, ``pairs-tls``,
+    ``web``, ``web-status``."""
     proto: str
     host: str
     port: int
@@ -154,6 +155,7 @@ def raise_open_files_limit(config: Config) -> None:
     if "relay" in config.server.roles:
         needed += limits.relay_connections
         needed += limits.stun_connections if config.stun.enabled else 0
+    needed += config.web.connections if config.web.enabled else 0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return

@@ -105,6 +105,13 @@ class LobbyRole:
         observe("wlnet_games", "Games listed", lambda: len(hall.board))
         observe("wlnet_lobby_connections", "Connections to the lobby", lambda: len(gate))
 
+    @property
+    def database_trouble(self) -> str:
+        """Why the database cannot be relied on, by what was last tried there; "" if it can."""
+        if not self._keeper.reachable:
+            return "bans and mutes cannot be read or written"
+        return "" if self._accounts.available else "accounts cannot be looked up"
+
     def start(self) -> Deferred[None]:
         """Begin; fires when the bans are loaded or known not to be at hand. Never fails."""
         self._accounts.start()

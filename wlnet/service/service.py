@@ -51,8 +51,10 @@ from wlnet.service.stun_part import StunPart
 from wlnet.service.termination import end_well_on_sigterm
 from wlnet.service.ticker import Ticker
 from wlnet.service.tls_part import TlsPart
+from wlnet.service.web_part import WebPart
 from wlnet.tickets.keys import MIN_KEY, TicketKeys
 from wlnet.tls.shell_certificate import CertificateError
+from wlnet.web.health import Check, Part
 
 Doors = list[tuple[str, list[socket.socket], Factory[Any]]]
 
@@ -88,6 +90,10 @@ class WlnetService(Service):
         self._relays: Relays | None = None
         self._link: LinkClient | None = None
         self._after_start: list[Callable[[], None]] = []
+        self.web: WebPart | None = None
+        self._checks: dict[Part, Check] = {
+            Part.LISTENERS: lambda: "" if self._listening else "the ports are not open yet, or not any more"
+        }
 
     # -- starting --------------------------------------------------------------------------------
 
@@ -129,6 +135,11 @@ class WlnetService(Service):
             self._build_lobby()
         else:
             self._build_relay()
+        lobby = self._lobby
+        if lobby is not None:
+            self._checks[Part.DATABASE] = lambda: lobby.database_trouble
+        self.web = WebPart(self.shared, lobby.lobby.hall if lobby is not None else None, self._checks)
+        self._after_start.append(self.web.start)
 
     def _build_stun(self, ticket_secret: bytes) -> None:
         """STUN helps, but lobby and relay do without it: ports taken by others are no reason not to start."""
@@ -202,6 +213,7 @@ class WlnetService(Service):
             pairs,
         )
         self._relays = relays
+        self._checks[Part.LINK] = lambda: "" if relays.linked() else "no relay is linked to this lobby"
         self._lobby = LobbyRole(shared, relays, pairs)
         if self._lobby.rendezvous is not None:
             pairs.observer = self._lobby.rendezvous.observe
@@ -219,6 +231,7 @@ class WlnetService(Service):
         journal = Logger(namespace="wlnet.link")
         instance = secrets.token_hex(8)
         end = RelayEnd(lambda: self._hello(instance), shared.sanctions, journal, self._pair_end(secret.key))
+        self._checks[Part.LINK] = lambda: "" if end.linked else "this relay is not linked to its lobby"
         self._relay = RelayRole(shared, end)
         self._door("relay", config.relay.listen, config.relay.port, self._relay.factory)
         end.start(self._relay.relay)
@@ -257,7 +270,10 @@ class WlnetService(Service):
     @property
     def bound(self) -> list[Bound]:
         """Where the server listens."""
-        return [bound for listening in self._listening for bound in listening.bound] + self._stun_bound
+        return [bound for listening in self._listening for bound in listening.bound] + [
+            *self._stun_bound,
+            *(self.web.bound if self.web is not None else ()),
+        ]
 
     def _failed(self, failure: Failure) -> None:
         _log.failure("the server could not start", failure=failure)
@@ -290,12 +306,14 @@ class WlnetService(Service):
             waiting.append(self._lobby.stop())
         if self._relays is not None:
             self._relays.stop()
-        return gatherResults(waiting, consumeErrors=True).addBoth(self._stopped)
+        done: Deferred[Any] = gatherResults(waiting, consumeErrors=True)
+        return done.addBoth(self._stopped)
 
-    def _stopped(self, result: object) -> None:
+    def _stopped(self, result: object) -> Deferred[Any] | None:
         if isinstance(result, Failure):
             _log.failure("the server did not stop in good order", failure=result)
         self._ticker.stopService()
+        return self.web.stop() if self.web is not None else None
 
     # -- parts -----------------------------------------------------------------------------------
 

@@ -226,19 +226,29 @@ def test_the_limit_of_open_files_is_raised_to_what_is_needed() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     config = load(
         "/dev/null",
-        ["limits.lobby_connections=100", "limits.relay_connections=60", "limits.stun_connections=40"],
+        [
+            "limits.lobby_connections=100",
+            "limits.relay_connections=60",
+            "limits.stun_connections=40",
+            "web.connections=30",
+        ],
     )
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
         raise_open_files_limit(config)
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (450, hard)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (480, hard)
         raise_open_files_limit(
             load(
                 "/dev/null",
-                ["server.roles=relay", "limits.relay_connections=10", "limits.stun_connections=10"],
+                [
+                    "server.roles=relay",
+                    "web.enabled=false",
+                    "limits.relay_connections=10",
+                    "limits.stun_connections=10",
+                ],
             )
         )
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (450, hard)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (480, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -260,4 +270,4 @@ def test_a_hard_limit_that_is_too_small_is_warned_about() -> None:
         globalLogPublisher.removeObserver(observe)  # type: ignore[arg-type]
     setrlimit.assert_called_once_with(resource.RLIMIT_NOFILE, (4096, 4096))
     assert len(lines) == 1
-    assert "4096 open files, the connection limits need 13250: raise it (ulimit -n" in lines[0]
+    assert "4096 open files, the connection limits need 13450: raise it (ulimit -n" in lines[0]

@@ -19,6 +19,7 @@ from wlnet.config.schema.relay import Relay
 from wlnet.config.schema.rendezvous import Rendezvous
 from wlnet.config.schema.stun import Stun
 from wlnet.config.schema.tls import Tls
+from wlnet.config.schema.web import Web
 
 __all__ = [
     "Config",
@@ -34,6 +35,7 @@ __all__ = [
     "Server",
     "Stun",
     "Tls",
+    "Web",
 ]
 
 
@@ -47,6 +49,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pairs: Pairs = field(default_factory=Pairs)
     rendezvous: Rendezvous = field(default_factory=Rendezvous)
     tls: Tls = field(default_factory=Tls)
+    web: Web = field(default_factory=Web)
     limits: Limits = field(default_factory=Limits)
     database: Database = field(default_factory=Database)
     moderation: Moderation = field(default_factory=Moderation)
