@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
+from msgspec.structs import replace
+
 from wlnet.agenda import Agenda
 from wlnet.agent.connection import Connection
 from wlnet.agent.hello import Hello
@@ -13,24 +15,25 @@ from wlnet.agent.options import AgentOptions
 from wlnet.agent.passage import Event, Seated
 from wlnet.agent.player import Player, PlayerUser
 from wlnet.agent.question import Question
-from wlnet.client.gather.mappings import Mapper
+from wlnet.client.gather.mappings import RouterMapper
 from wlnet.client.net.network import Listener, Network, Stream, StreamHandler, Timer, TlsOptions
 from wlnet.config import schema
 from wlnet.limits.budget import QueueBudget
 from wlnet.metrics import Metrics
-from wlnet.protocols.widelands_relay import wire
 from wlnet.relay.relay import Relay
 from wlnet.steering.model import Family
 
 _MAX_PLAYERS = 16
 """Games of this machine remembered, those that have left included."""
+_SLACK = 60.0
+"""Seconds the room waits for a guest's pong longer than his path may be away."""
 
 
 class Agent(PlayerUser):
     """For all games of one machine and one lobby.
 
     :param show: told what happens.
-    :param mapper: makes what asks the router for port mappings; None: nobody does.
+    :param mapper: asks the router for port mappings; None: nobody does.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Agent(PlayerUser):
         network: Network,
         options: AgentOptions,
         show: Callable[[News], None],
-        mapper: Callable[[], Mapper] | None = None,
+        mapper: RouterMapper | None = None,
     ) -> None:
         self._network = network
         self._options = options
@@ -49,18 +52,27 @@ class Agent(PlayerUser):
         self._timer: Timer | None = None
         limits = schema.Limits()
         self.relay = Relay(
-            schema.Relay(), limits, self._agenda, Metrics(), QueueBudget(limits.total_queues), self
+            schema.Relay(
+                queue_limit=options.room_waiting,
+                ping_timeout=max(schema.Relay().ping_timeout, options.grace + _SLACK),
+            ),
+            limits,
+            self._agenda,
+            Metrics(),
+            QueueBudget(options.room_waiting_total),
+            self,
         )
         self._players: dict[str, Player] = {}
         self._owners: dict[Connection, Player] = {}
         self._connections: set[Connection] = set()
         self._newcomers: set[Hello] = set()
+        self._asking = False
         self._listeners: list[Listener] = []
         self._numbers = count(1)
         self._question: Question | None = None
         self._waiting: list[Connection] = []
         self._known: bool | None = None
-        self._known_at = 0.0
+        self._known_until = 0.0
         self._closing = False
         self._left_to_close = 0
         self._addresses: tuple[str, ...] = ()
@@ -75,34 +87,47 @@ class Agent(PlayerUser):
 
         :raises OSError: a port cannot be had on any of our addresses.
         """
-        lobby = self._listen(self._options.lobby_port, self._lobby_accepted)
-        relay = self._listen(self._options.relay_port, self._relay_accepted)
+        lobby, relay = self._options.lobby_port, self._options.relay_port
+        problem: OSError | None = None
+        addresses = []
+        for address in self._options.addresses:
+            try:
+                lobby, relay = self._listen(address, lobby, relay)
+            except OSError as error:
+                problem = error
+            else:
+                addresses.append(address)
+        if not addresses:
+            raise problem or OSError("no address to listen on")
+        self._options = replace(self._options, addresses=tuple(addresses))
         self._show(Listening(lobby_port=lobby, relay_port=relay))
         self._ask()
 
-    def _listen(self, port: int, accepted: Callable[[Stream], StreamHandler | None]) -> int:
-        problem: OSError | None = None
-        first = 0
-        for address in self._options.addresses:
-            family = Family.V6 if ":" in address else Family.V4
-            try:
-                listener = self._network.listen(family, accepted, address=address, port=first or port)
-            except OSError as error:
-                problem = error
-                continue
-            self._listeners.append(listener)
-            first = listener.local.port
-        if not first:
-            raise problem or OSError(f"no address to listen on at port {port}")
-        return first
+    def _listen(self, address: str, lobby: int, relay: int) -> tuple[int, int]:
+        """Both ports at one address, or none: games are told of the address, not of the port."""
+        family = Family.V6 if ":" in address else Family.V4
+        first = self._network.listen(family, self._lobby_accepted, address=address, port=lobby)
+        try:
+            second = self._network.listen(family, self._relay_accepted, address=address, port=relay)
+        except OSError:
+            first.close()
+            raise
+        self._listeners += [first, second]
+        return first.local.port, second.local.port
 
     def close(self, done: Callable[[], None]) -> None:
-        """Leave everything politely; *done* is called within a few seconds."""
+        """Leave everything politely; *done* is called within a few seconds, once."""
+        if self._closing:
+            return
         self._closing = True
         for listener in self._listeners:
             listener.close()
         if self._question is not None:
             self._question.cancel()
+            self._question = None
+        for hello in list(self._newcomers):
+            hello.refuse(b"NORMAL")
+        self._newcomers.clear()
         players = list(self._players.values())
         self._left_to_close = len(players)
         self._done = done
@@ -122,7 +147,10 @@ class Agent(PlayerUser):
         self.relay.close()
         if self._timer is not None:
             self._timer.cancel()
-        self._done()
+        if self._mapper is not None:
+            self._mapper.close(self._done)
+        else:
+            self._done()
 
     @property
     def players(self) -> tuple[Player, ...]:
@@ -144,45 +172,50 @@ class Agent(PlayerUser):
         connection = Connection(self._network, self._options, stream, self)
         self._connections.add(connection)
         self._waiting.append(connection)
-        if self._question is None:
-            fresh = self._network.now() - self._known_at < self._options.ask_again
-            if self._known is None or not fresh:
-                self._ask()
-            else:
-                self._network.call_later(0.0, self._let_in)
+        if self._known is None or self._network.now() >= self._known_until:
+            self._ask()
+        elif not self._asking:
+            self._network.call_later(0.0, self._let_in)
         return connection
 
     def _ask(self) -> None:
-        self._network.resolve(self._options.lobby.host, self._resolved)
+        if not self._asking and not self._closing:
+            self._asking = True
+            self._network.resolve(self._options.lobby.host, self._resolved)
 
     def _resolved(self, found: tuple[str, ...] | OSError) -> None:
+        if self._closing:
+            return
         if isinstance(found, OSError) or not found:
             self._answered(f"the name {self._options.lobby.host} has no address")
             return
         self._addresses = found
-        if self._question is None and not self._closing:
-            self._question = Question(
-                self._network,
-                found,
-                self._options.lobby.port,
-                self._answered,
-                tls=self._tls,
-                connect=self._options.connect,
-                answer=self._options.ask,
-            )
+        self._question = Question(
+            self._network,
+            found,
+            self._options.lobby.port,
+            self._answered,
+            tls=self._tls,
+            connect=self._options.connect,
+            answer=self._options.ask,
+        )
 
     def _answered(self, known: bool | str) -> None:
-        self._question = None
+        question, self._question = self._question, None
+        self._asking = False
         if self._closing:
             return
         if isinstance(known, str):
             self._show(Note(text=f"The lobby {self._options.lobby} cannot be reached: {known}."))
-            for connection in self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for connection in waiting:
                 connection.close()
-            self._waiting.clear()
             return
-        self._known, self._known_at = known, self._network.now()
-        self._show(LobbyKnown(exchange=known))
+        if known is not self._known:
+            self._show(LobbyKnown(exchange=known))
+        self._known = known
+        if question is not None and question.certain:
+            self._known_until = self._network.now() + self._options.ask_again
         self._let_in()
 
     def _let_in(self) -> None:
@@ -211,17 +244,35 @@ class Agent(PlayerUser):
     def connection_over(self, connection: Connection) -> None:
         """See :class:`~wlnet.agent.connection.ConnectionUser`."""
         self._connections.discard(connection)
+        if connection in self._waiting:
+            self._waiting.remove(connection)
+        if connection.unknown_there or not connection.reached:
+            self._known_until = 0.0  # it is another one now, or elsewhere
         player = self._owners.pop(connection, None)
         if player is not None:
             player.connection_over(connection)
+            self._network.call_later(self._options.forget, lambda: self._forget(player))
+
+    def _forget(self, player: Player) -> None:
+        since = self._network.now() - player.idle_since
+        if self._players.get(player.key) is not player or player.connection is not None or self._closing:
+            return
+        if not player.idle:
+            self._network.call_later(self._options.forget, lambda: self._forget(player))
+        elif since >= self._options.forget:
+            self._drop(player)
+
+    def _drop(self, player: Player) -> None:
+        del self._players[player.key]
+        player.close(lambda: None)
 
     def _player(self, key: str) -> Player:
         player = self._players.get(key)
         if player is None:
-            for former in list(self._players.values()):
-                if former.idle and len(self._players) >= _MAX_PLAYERS:
-                    del self._players[former.key]
-                    former.close(lambda: None)
+            away = [one for one in self._players.values() if one.connection is None]
+            away.sort(key=lambda one: (not one.idle, one.idle_since))
+            while len(self._players) >= _MAX_PLAYERS and away:
+                self._drop(away.pop(0))
             player = Player(key, self._network, self._options, self.relay, self, self._mapper)
             self._players[key] = player
         return player
@@ -233,8 +284,8 @@ class Agent(PlayerUser):
             return None
         hello = Hello(self._said_hello, self._newcomers.discard)
         hello.stream = stream
+        hello.timer = self._network.call_later(self._options.hello, lambda: self._too_slow(hello))
         self._newcomers.add(hello)
-        self._network.call_later(self._options.hello, lambda: self._too_slow(hello))
         return hello
 
     def _said_hello(self, hello: Hello) -> None:
@@ -246,15 +297,11 @@ class Agent(PlayerUser):
             came = player.guest_came if hello.guest else player.host_came
             if came(stream, hello):
                 return
-        stream.write(wire.disconnect(b"GAME_UNKNOWN"))
-        stream.close()
+        hello.refuse(b"GAME_UNKNOWN")
 
     def _too_slow(self, hello: Hello) -> None:
-        if hello in self._newcomers:
-            self._newcomers.discard(hello)
-            if hello.stream is not None:
-                hello.stream.write(wire.disconnect(b"TIMEOUT"))
-                hello.stream.close()
+        self._newcomers.discard(hello)
+        hello.refuse(b"TIMEOUT")
 
     def room_hosted(self, room_id: str) -> None:
         """See :class:`~wlnet.relay.control.RelayObserver`."""
@@ -281,6 +328,8 @@ class Agent(PlayerUser):
 
     def _due(self) -> None:
         self._timer = None
-        self._agenda.run_due()
-        self.relay.outgoing.flush()
-        self._appoint()
+        try:
+            self._agenda.run_due()
+            self.relay.outgoing.flush()
+        finally:
+            self._appoint()

@@ -37,6 +37,7 @@ class Connection:
     """One of them. It is the handler of the game's stream.
 
     :param game: accepted; read from :meth:`begin` on.
+    :ivar seated: the game is logged in.
     """
 
     def __init__(self, network: Network, options: AgentOptions, game: Stream, user: ConnectionUser) -> None:
@@ -53,6 +54,8 @@ class Connection:
         self._away_since = 0.0
         self._timer: Timer | None = None
         self._over = False
+        self.reached = False
+        """The lobby was there once."""
         self.seated = False
         game.pause()
 
@@ -110,6 +113,23 @@ class Connection:
 
     # -- the lobby -------------------------------------------------------------------------------
 
+    @property
+    def unknown_there(self) -> bool:
+        """See :attr:`~wlnet.agent.passage.Passage.unknown_there`."""
+        return self._passage.unknown_there
+
+    def _again(self) -> None:
+        """Perhaps it is at another address now."""
+        self._timer = None
+        self._network.resolve(self._options.lobby.host, self._resolved)
+
+    def _resolved(self, found: tuple[str, ...] | OSError) -> None:
+        if self._over:
+            return
+        if not isinstance(found, OSError) and found:
+            self._addresses = found
+        self._dial()
+
     def _dial(self) -> None:
         self._dialing = Dialing(
             self._network,
@@ -136,6 +156,7 @@ class Connection:
             self._end()
             return
         self._lobby = result
+        self.reached = True
         self._flush()
         if self._game is not None:
             self._game.resume()
@@ -168,17 +189,19 @@ class Connection:
             return
         self._away = True
         self._away_since = self._network.now()
+        if self._game is not None:
+            self._game.resume()
         self._user.connection_lost(self, reason)
         self._wait()
 
     def _wait(self) -> None:
-        if self._network.now() - self._away_since > self._options.grace:
+        if self._network.now() - self._away_since > self._options.lobby_grace:
             self._user.connection_note("The lobby did not come back.")
             self._end()
             return
         if self._game is not None:
             self._game.write(_PING)  # without any for minutes, released games log in anew
-        self._timer = self._network.call_later(self._options.retry, self._dial)
+        self._timer = self._network.call_later(self._options.retry, self._again)
 
     # -- the game (StreamHandler) ----------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from wlnet.client.net.network import Stream, StreamEnd
+from wlnet.client.net.network import Stream, StreamEnd, Timer
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.protocols.widelands_relay import wire
 
@@ -37,12 +37,14 @@ class Hello:
     """Handler of a stream until its Hello is there; then of whoever it is handed over to.
 
     :param complete: called once with the Hello that has come.
-    :param gone: called if it goes before it is handed over.
+    :param gone: called once if it goes before it is handed over.
+    :ivar timer: for its patience; cancelled when the Hello is there, or the stream gone.
     """
 
     def __init__(self, complete: Callable[[Hello], None], gone: Callable[[Hello], None]) -> None:
         self._complete = complete
-        self._gone = gone
+        self.gone = gone
+        self.timer: Timer | None = None
         self._said = b""
         self._told = False
         self._over = False
@@ -69,13 +71,15 @@ class Hello:
 
     def received(self, data: bytes) -> None:
         """More of it."""
+        if self._over:
+            return
         if self._successor is not None:
             self._successor.received(data)
             return
         self._said += data
         if not self._told:
             self._look()
-        if len(self._said) > MAX_HELLO and self.stream is not None:
+        if len(self._said) > MAX_HELLO and self.stream is not None and not self._over:
             if self._told:
                 self.stream.pause()
             else:
@@ -83,23 +87,39 @@ class Hello:
 
     def _look(self) -> None:
         said = self._said
-        if said[0] != wire.HELLO or (len(said) > 1 and said[1] not in wire.VERSIONS):
+        if said[0] != wire.HELLO:
             self._nonsense()
+            return
+        if len(said) > 1 and said[1] not in wire.VERSIONS:
+            self._nonsense(b"WRONG_VERSION")
             return
         end_of_game = said.find(0, 2)
         end = said.find(0, end_of_game + 1) if end_of_game > 0 else -1
-        if end > 0:
+        if end >= MAX_HELLO:
+            self._nonsense()
+        elif end > 0:
             self._told = True
+            self._calm()
             self.version, self.game, self.password = said[1], said[2:end_of_game], said[end_of_game + 1 : end]
             self._complete(self)
 
-    def _nonsense(self) -> None:
+    def refuse(self, reason: bytes) -> None:
+        """Tell it why, and be done with it."""
         stream, self.stream = self.stream, None
-        if stream is not None and not self._over:
+        if stream is not None and self._successor is None and not self._over:
             self._over = True
-            stream.write(wire.disconnect(b"PROTOCOL_VIOLATION"))
+            self._calm()
+            stream.write(wire.disconnect(reason))
             stream.close()
-            self._gone(self)
+
+    def _nonsense(self, reason: bytes = b"PROTOCOL_VIOLATION") -> None:
+        self.refuse(reason)
+        self.gone(self)
+
+    def _calm(self) -> None:
+        timer, self.timer = self.timer, None
+        if timer is not None:
+            timer.cancel()
 
     def ended(self) -> None:
         """The game does not wait any more."""
@@ -123,6 +143,7 @@ class Hello:
     def _lost(self) -> None:
         if not self._over:
             self._over = True
+            self._calm()
             if self.stream is not None:
                 self.stream.close()
-            self._gone(self)
+            self.gone(self)

@@ -13,10 +13,11 @@ from typing import Protocol
 
 from wlnet.agent import public_room
 from wlnet.agent.hello import Hello
+from wlnet.agent.options import AgentOptions
 from wlnet.agent.seats import LocalSeat, PathSeat, PublicSeat, Seat
 from wlnet.client.forward.tally import Tally
 from wlnet.client.lobby.dialing import Dialing, Unreachable
-from wlnet.client.net.network import Network, Stream, StreamEnd
+from wlnet.client.net.network import Network, Stream, StreamEnd, Timer
 from wlnet.client.peer.streams import PeerStream, StreamUser
 from wlnet.protocols.stun.wire import Endpoint
 from wlnet.protocols.widelands_relay import wire
@@ -25,7 +26,8 @@ from wlnet.relay.relay import Relay
 _CONGESTED = 256 * 1024
 """Bytes waiting for the public relay above which its guests are not given more."""
 _CONNECT = 8.0
-"""Seconds to reach the public relay; released games wait ten for their Welcome."""
+_WELCOME = 10.0
+"""Seconds to reach the public relay, and until it has let us in; so long released games wait for Welcome."""
 
 
 class RoomUser(Protocol):
@@ -49,24 +51,32 @@ class HostedRoom:
     """
 
     def __init__(
-        self, network: Network, relay: Relay, game: str, relays: tuple[str, ...], port: int, user: RoomUser
+        self,
+        network: Network,
+        relay: Relay,
+        game: str,
+        relays: tuple[str, ...],
+        options: AgentOptions,
+        user: RoomUser,
     ) -> None:
         self.game = game
         self._network = network
         self._relay = relay
         self._relays = relays
-        self._port = port
+        self._options = options
         self._user = user
         self._numbers = count(1)
         self._hello: Hello | None = None
-        self._waiting: Stream | None = None
         self._host: LocalSeat | None = None
-        self._paths: set[Seat] = set()
+        self._paths: dict[Seat, object] = {}
         self._guests: dict[int, PublicSeat] = {}
         self._public: public_room.PublicRoom | None = None
         self._dialing: Dialing | None = None
         self._stream: Stream | None = None
         self._over = False
+        self._timer: Timer | None = network.call_later(
+            options.come, lambda: self.close("The game did not come.")
+        )
 
     @property
     def wanted(self) -> bool:
@@ -83,37 +93,48 @@ class HostedRoom:
     def host_came(self, stream: Stream, hello: Hello) -> None:
         """The game is there; it waits for its Welcome."""
         self._hello = hello
-        self._waiting = stream
+        hello.gone = self._waiting_lost
         stream.pause()
+        self._appoint(_WELCOME, lambda: self._refused("TIMEOUT", "The relay does not let the game in."))
         self._public = public_room.PublicRoom(wire.hello(hello.version, hello.game, hello.password))
         self._dialing = Dialing(
-            self._network, self._relays, self._port, _Upstream(self), self._dialed, timeout=_CONNECT
+            self._network,
+            self._relays,
+            self._options.public_relay_port,
+            _Upstream(self),
+            self._dialed,
+            timeout=_CONNECT,
         )
 
-    def waiting_lost(self) -> None:
-        """The game did not wait."""
-        self._waiting = None
+    def _waiting_lost(self, hello: Hello) -> None:  # noqa: ARG002
         self.close("")
+
+    def _refused(self, word: str, reason: str) -> None:
+        self._refuse(word)
+        self.close(reason)
+
+    def _appoint(self, delay: float | None, call: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._network.call_later(delay, call) if delay is not None else None
 
     def _dialed(self, result: Stream | Unreachable) -> None:
         self._dialing = None
         if isinstance(result, Unreachable):
-            self._refuse("GAME_UNKNOWN")
-            self.close(f"The relay cannot be reached: {result.text}.")
+            self._refused("GAME_UNKNOWN", f"The relay cannot be reached: {result.text}.")
             return
         self._stream = result
         self._flush()
 
     def _welcome(self) -> None:
-        hello, stream = self._hello, self._waiting
+        hello = self._hello
+        stream = hello.stream if hello is not None else None
         if hello is None or stream is None or self._host is not None:
             return
-        self._waiting = None
+        self._appoint(None, lambda: None)
         name, password = hello.game.decode("utf-8", "surrogateescape"), hello.password.decode("latin-1")
         if not self._relay.open_room(self.game, name, password, ""):
-            stream.write(wire.disconnect(b"GAME_UNKNOWN"))
-            stream.close()
-            self.close("A room of that name is open already.")
+            self._refused("GAME_UNKNOWN", "A room of that name is open already.")
             return
         self._host = LocalSeat(self._relay, f"{self.game} host", self._host_left, stream)
         hello.hand_over(self._host)
@@ -124,22 +145,30 @@ class HostedRoom:
         self.close("")
 
     def _refuse(self, reason: str) -> None:
-        stream, self._waiting = self._waiting, None
-        if stream is not None:
-            stream.write(wire.disconnect(reason.encode("ascii", "replace")))
-            stream.close()
+        if self._hello is not None and self._host is None:
+            self._hello.refuse(reason.encode("ascii", "replace"))
 
     # -- guests over paths -----------------------------------------------------------------------
 
-    def guest_came(self, stream: PeerStream, tally: Tally) -> StreamUser | None:
-        """A guest's game at the other end of a tunnel; None: there is no room."""
-        if self._host is None or self._over:
+    def guest_came(self, owner: object, stream: PeerStream, tally: Tally) -> StreamUser | None:
+        """A guest's game at the other end of a tunnel; None: there is no room, or he has too many seats."""
+        if self._host is None or self._over or self._seats(owner) >= self._options.streams:
             return None
         seat = PathSeat(
-            self._relay, f"{self.game} path {next(self._numbers)}", self._paths.discard, stream, tally
+            self._relay, f"{self.game} path {next(self._numbers)}", self._path_left, stream, tally
         )
-        self._paths.add(seat)
+        self._paths[seat] = owner
         return seat
+
+    def plays(self, owner: object) -> bool:
+        """He has a seat."""
+        return bool(self._seats(owner))
+
+    def _seats(self, owner: object) -> int:
+        return sum(one is owner for one in self._paths.values())
+
+    def _path_left(self, seat: Seat) -> None:
+        self._paths.pop(seat, None)
 
     # -- the public relay ------------------------------------------------------------------------
 
@@ -180,14 +209,14 @@ class HostedRoom:
         if self._over or self._public is None:
             return
         self._public = None
+        self._appoint(None, lambda: None)
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
         for seat in list(self._guests.values()):
             seat.withdrawn()
         if self._host is None:
-            self._refuse(reason)
-            self.close(f"The relay refused the game: {reason}.")
+            self._refused(reason, f"The relay refused the game: {reason}.")
         elif not self._paths:
             self.close(f"The relay has ended the game: {reason}.")
         else:
@@ -197,6 +226,9 @@ class HostedRoom:
         match event:
             case public_room.Welcomed():
                 self._welcome()
+            case public_room.Pinged():
+                if self._host is not None and self._public is not None:
+                    self._appoint(self._options.relay_silence, lambda: self.upstream_lost("TIMEOUT"))
             case public_room.GuestCame(guest=guest):
                 self._public_guest(guest)
             case public_room.GuestLeft(guest=guest):
@@ -241,6 +273,7 @@ class HostedRoom:
         if self._over:
             return
         self._over = True
+        self._appoint(None, lambda: None)
         if self._dialing is not None:
             self._dialing.cancel()
         self._refuse("NORMAL")

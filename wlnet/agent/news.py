@@ -27,10 +27,14 @@ class Online(Struct, frozen=True):
 
 
 class Offline(Struct, frozen=True):
-    """Its connection to the lobby is lost; games under way go on."""
+    """Its connection to the lobby is gone; games under way go on.
+
+    :ivar left: the game closed it; else it comes back by itself.
+    """
 
     player: str
     reason: str
+    left: bool
 
 
 class Hosting(Struct, frozen=True):
@@ -51,6 +55,13 @@ class Joining(Struct, frozen=True):
 
     game: str
     over_path: bool
+    reason: str
+
+
+class LeftGame(Struct, frozen=True):
+    """The game that was joined is over for the player; *reason* is empty if he just left."""
+
+    game: str
     reason: str
 
 
@@ -76,4 +87,16 @@ class Note(Struct, frozen=True):
     text: str
 
 
-News = Listening | LobbyKnown | Online | Offline | Hosting | Hosted | Joining | GuestPath | Parted | Note
+News = (
+    Listening
+    | LobbyKnown
+    | Online
+    | Offline
+    | Hosting
+    | Hosted
+    | Joining
+    | LeftGame
+    | GuestPath
+    | Parted
+    | Note
+)

@@ -36,7 +36,8 @@ _BUILD_19 = "0"
 class Seated(Struct, frozen=True):
     """The game is logged in.
 
-    :ivar key: the same for the same player in later connections (see Secrets of the metaserver document).
+    :ivar key: the same for the same player in later connections: his name and, if he has no account, his
+        secret (see Secrets of the metaserver document), for two games of one machine may share that.
     """
 
     name: str
@@ -92,7 +93,8 @@ class Passage:
         self._to_game = bytearray()
         self._to_server = bytearray()
         self._events: list[Event] = []
-        self._key = ""
+        self._secret = ""
+        self._seated = False
         self._opening: deque[str] = deque(maxlen=_MAX_ASKED)
         self._joining: deque[str] = deque(maxlen=_MAX_ASKED)
         self._held: dict[str, bytes] = {}
@@ -123,6 +125,11 @@ class Passage:
         """:meth:`say` may be used."""
         return self._message_size > 0 and not self._plain
 
+    @property
+    def unknown_there(self) -> bool:
+        """The server has ended the connection where it should have greeted us: it has no exchange."""
+        return self._seated and self.dismissed and not self._message_size and not self._plain
+
     # -- what the owner says ---------------------------------------------------------------------
 
     def say(self, message: Said) -> None:
@@ -149,12 +156,15 @@ class Passage:
 
     def game_said(self, data: bytes) -> None:
         """Bytes of the game."""
-        self._to_server += data
         if self._plain:
+            self._to_server += self._from_game.rest() + data
             return
         for packet in self._from_game.cut(data):
             self._asked(_fields(packet))
+            self._to_server += packet  # whole ones only: our own words go between them
         self._plain = self._plain or self._from_game.broken
+        if self._plain:
+            self._to_server += self._from_game.rest()
 
     def server_said(self, data: bytes) -> None:
         """Bytes of the server."""
@@ -174,8 +184,7 @@ class Passage:
             case ["LOGIN", version, _, _, registered, *rest]:
                 if version == _BUILD_19:
                     self._plain = True
-                secret = rest[0] if rest and registered not in {"true", "1"} else ""
-                self._key = secret
+                self._secret = rest[0] if rest and registered not in {"true", "1"} else ""
             case ["GAME_OPEN", game, *_]:
                 self._opening.append(game)
             case ["GAME_CONNECT", game, *_]:
@@ -206,8 +215,9 @@ class Passage:
                 self._opening.popleft()
             case ["GAME_CONNECT", *_] | ["ERROR", "GAME_CONNECT", *_] if self._joining:
                 self._joining.popleft()
-            case ["LOGIN", name, *_]:
-                self._events.append(Seated(name=name, key=self._key or name))
+            case ["LOGIN", name, *_] if not self._seated:
+                self._seated = True
+                self._events.append(Seated(name=name, key=f"{name} {self._secret}"))
                 self.negotiate()
         self._to_game += packet
 

@@ -6,6 +6,7 @@ It outlives the game's connections to the lobby: whoever logs in again with the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from wlnet.agent.connection import Connection
@@ -16,6 +17,7 @@ from wlnet.agent.news import (
     Hosted,
     Hosting,
     Joining,
+    LeftGame,
     News,
     Note,
     Offline,
@@ -26,7 +28,7 @@ from wlnet.agent.options import AgentOptions
 from wlnet.agent.passage import Connecting, Event, Greeted, Heard, Left, Opened, Seated
 from wlnet.agent.visit import Visit
 from wlnet.client.forward.tally import Tally
-from wlnet.client.gather.mappings import Mapper
+from wlnet.client.gather.mappings import RouterMapper
 from wlnet.client.lobby.session import Login
 from wlnet.client.net.network import Network, Stream, Timer
 from wlnet.client.peer.party import Party
@@ -59,6 +61,7 @@ class Player:
     :param key: see :class:`~wlnet.agent.passage.Seated`.
     :ivar name: as the lobby has it.
     :ivar closing: it leaves.
+    :ivar idle_since: the game's connection to the lobby ended then, or it began.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Player:
         options: AgentOptions,
         relay: Relay,
         user: PlayerUser,
-        mapper: Callable[[], Mapper] | None,
+        mapper: RouterMapper | None,
     ) -> None:
         self.key = key
         self.name = ""
@@ -84,6 +87,10 @@ class Player:
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._link = AgentLink(self)
         self._linked = False
+        self._online = False
+        self._joined = ""
+        self._party_options = options.of_party()
+        self.idle_since = network.now()
         self.closing = False
 
     @property
@@ -107,9 +114,12 @@ class Player:
         """Something on the way between game and lobby."""
         match event:
             case Seated(name=name):
-                self._connection = connection
-                connection.seated = True
+                former, self._connection = self._connection, connection
+                self._unlink("The game logged in again.")
+                connection.seated = self._online = True
                 self.name = name
+                if former is not None and former is not connection:
+                    former.close()  # its end at the lobby is closed by the lobby
                 self._user.player_news(Online(player=name))
             case Greeted(hello=hello):
                 self._greeted(hello)
@@ -125,18 +135,26 @@ class Player:
 
     def lobby_lost(self, reason: str) -> None:
         """The lobby is away for now."""
-        if self._linked and self._party is not None:
-            self._linked = False
-            self._party.lobby_lost(reason, self._options.retry)
-        self._user.player_news(Offline(player=self.name, reason=reason))
+        self._unlink(reason)
+        self._offline(reason, left=False)
 
     def connection_over(self, connection: Connection) -> None:
         """The game's connection is closed."""
         if self._connection is connection:
             self._connection = None
-            if self._linked and self._party is not None:
-                self._linked = False
-                self._party.lobby_lost("The game has left the lobby.", self._options.retry)
+            self.idle_since = self._network.now()
+            self._unlink("The game has left the lobby.")
+            self._offline("The connection to the lobby is closed.", left=True)
+
+    def _unlink(self, reason: str) -> None:
+        if self._linked and self._party is not None:
+            self._linked = False
+            self._party.lobby_lost(reason, self._options.retry)
+
+    def _offline(self, reason: str, *, left: bool) -> None:
+        if self._online or left:
+            self._online = False
+            self._user.player_news(Offline(player=self.name, reason=reason, left=left))
 
     def _greeted(self, hello: Hello) -> None:
         if self._party is None:
@@ -145,8 +163,8 @@ class Player:
                 self._options.lobby,
                 Login(name=self.name, build="agent"),
                 self,
-                self._options.party,
-                mapper=self._mapper() if self._mapper is not None else None,
+                self._party_options,
+                mapper=self._mapper,
                 link=lambda _party: self._link,
             )
         if self._linked:
@@ -160,9 +178,7 @@ class Player:
     def _open(self, game: str, relays: tuple[str, ...]) -> None:
         if self.room is not None:
             self.room.close("")
-        self.room = HostedRoom(
-            self._network, self._relay, game, relays, self._options.public_relay_port, self
-        )
+        self.room = HostedRoom(self._network, self._relay, game, relays, self._options, self)
 
     def host_came(self, stream: Stream, hello: RelayHello) -> bool:
         """The game says Hello as a host: is that our room?"""
@@ -192,7 +208,7 @@ class Player:
             self._party.unhost(room.game)
             for peer in self._party.peers:
                 if peer.game == room.game and peer.side is Side.HOST:
-                    self._part_later(peer)
+                    self._later(_FAREWELL, partial(self._unused, peer))
         self._user.player_news(Hosted(game=room.game, reason=reason))
 
     # -- joining ---------------------------------------------------------------------------------
@@ -201,6 +217,8 @@ class Player:
         former = self._visits.pop(game, None)
         if former is not None:
             former.abandon()
+        self._give_up_waiting()  # a game joins one game
+        self._joined = game
         visit = self._visits[game] = Visit(game, self)
         there = self._guest_of(game)
         if self._party is None or there is not None:
@@ -215,11 +233,17 @@ class Player:
 
     def _decide(self, visit: Visit, peer: Peer | None, why: str = "") -> None:
         visit.decided(peer)
+        if peer is not None:
+            visit.timer = self._later(self._options.come, lambda: self._not_come(visit))
         if peer is None and self._visits.get(visit.game) is visit:
             del self._visits[visit.game]
         if self._connection is not None:
             self._connection.direct(visit.game, here=peer is not None)
         self._user.player_news(Joining(game=visit.game, over_path=peer is not None, reason=why))
+
+    def _not_come(self, visit: Visit) -> None:
+        if self._visits.get(visit.game) is visit and not visit.begun:
+            self._give_up(visit)
 
     def guest_came(self, stream: Stream, hello: RelayHello) -> bool:
         """The game says Hello as a guest: did we send it here?"""
@@ -236,21 +260,39 @@ class Player:
             del self._visits[visit.game]
         if visit.peer is not None:
             self._part_later(visit.peer)
-        if reason:
-            self._note(f"The game {visit.game} is over: {reason}")
+        if visit.game not in self._visits:
+            self._parted(visit.game, reason)
+
+    def _parted(self, game: str, reason: str) -> None:
+        if self._joined == game:
+            self._joined = ""
+            self._user.player_news(LeftGame(game=game, reason=reason))
 
     def _left(self) -> None:
-        """The game is in no room any more; what it left unfinished is given up."""
+        """The game is in no room any more, or about to leave; what did not begin is given up."""
+        self._give_up_waiting()
+        if self._joined and self._joined not in self._visits:
+            self._parted(self._joined, "")
+        if self.room is not None and self.room.wanted:
+            self.room.close("")
+
+    def _give_up_waiting(self) -> None:
         for visit in list(self._visits.values()):
             if not visit.begun:
-                visit.abandon()
-                self._visits.pop(visit.game, None)
-                if visit.peer is not None:
-                    self._part_later(visit.peer)
+                self._give_up(visit)
+
+    def _give_up(self, visit: Visit) -> None:
+        undecided = visit.undecided
+        visit.abandon()
+        self._visits.pop(visit.game, None)
+        if visit.peer is not None:
+            self._part_later(visit.peer)
+        if undecided and self._connection is not None:
+            self._connection.direct(visit.game, here=False)
 
     def _guest_of(self, game: str) -> Peer | None:
         for peer in self.peers:
-            if peer.game == game and peer.side is Side.GUEST and peer.ready:
+            if peer.game == game and peer.side is Side.GUEST and peer.ready and peer.path is not None:
                 return peer
         return None
 
@@ -259,6 +301,7 @@ class Player:
     def peer_ready(self, peer: Peer) -> None:
         """See :class:`~wlnet.client.peer.peer.PeerUser`."""
         if peer.side is Side.HOST:
+            self._watch(peer, patience=True)
             return
         visit = self._visits.get(peer.game)
         if visit is not None and visit.undecided:
@@ -275,11 +318,9 @@ class Player:
         room = self.room
         if peer.side is not Side.HOST or stream.purpose != RELAY_STREAM:
             return None
-        return (
-            room.guest_came(stream, self._tally(peer))
-            if room is not None and room.game == peer.game
-            else None
-        )
+        if room is None or room.game != peer.game:
+            return None
+        return room.guest_came(peer, stream, self._tally(peer))
 
     def _tally(self, peer: Peer) -> Tally:
         tally = self._tallies.get((peer.game, peer.name))
@@ -327,7 +368,7 @@ class Player:
             self._note(f"Guests cannot come directly, only over the public relay: {text}")
             return
         for visit in list(self._visits.values()):
-            if visit.undecided:
+            if visit.undecided and (self._party is None or visit.game not in self._party.joining):
                 self._decide(visit, None, "its host has no agent" if "no peer game" in text else text)
 
     def party_games(self, games: tuple[ListedGame, ...]) -> None:
@@ -351,8 +392,30 @@ class Player:
             return
         self._party.close(done)
 
+    def _watch(self, peer: Peer, *, patience: bool) -> None:
+        """A guest whose game does not come, or came and left, keeps no place."""
+
+        def look() -> None:
+            playing = self.room is not None and self.room.game == peer.game and self.room.plays(peer)
+            if peer.closed or self.closing:
+                return
+            if playing or patience:
+                self._watch(peer, patience=playing)
+            else:
+                peer.close("left the game")
+
+        self._later(self._options.come / 2, look)
+
+    def _unused(self, peer: Peer) -> None:
+        """His room is gone; but he may be about to enter a new one of that name."""
+        if self.room is None or self.room.game != peer.game:
+            peer.close("left the game")
+
     def _part_later(self, peer: Peer) -> Timer:
-        return self._network.call_later(_FAREWELL, lambda: self._part(peer))
+        return self._later(_FAREWELL, lambda: self._part(peer))
+
+    def _later(self, delay: float, call: Callable[[], None]) -> Timer:
+        return self._network.call_later(delay, call)
 
     def _part(self, peer: Peer) -> None:
         visit = self._visits.get(peer.game)
@@ -397,11 +460,14 @@ class AgentLink:
         connection.negotiate()
         return True
 
-    def close(self) -> None:
-        """The connection is the game's; but the lobby's end of it is dead if the party says so."""
+    def reconnect(self) -> None:
+        """See :class:`~wlnet.client.peer.ports.Link`. The game logs in again by itself."""
         connection = self._player.connection
-        if connection is not None and connection.ready and not self._player.closing:
+        if connection is not None:
             connection.give_up_lobby("The lobby does not answer any more.")
+
+    def close(self) -> None:
+        """The connection is the game's."""
 
 
 def _text(name: bytes) -> str:

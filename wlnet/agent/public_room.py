@@ -14,6 +14,10 @@ class Welcomed(Struct, frozen=True):
     """The room is ours."""
 
 
+class Pinged(Struct, frozen=True):
+    """The relay is there; it was answered."""
+
+
 class GuestCame(Struct, frozen=True):
     """A guest of that id is there."""
 
@@ -39,7 +43,7 @@ class Over(Struct, frozen=True):
     reason: str
 
 
-Event = Welcomed | GuestCame | GuestLeft | GuestSaid | Over
+Event = Welcomed | Pinged | GuestCame | GuestLeft | GuestSaid | Over
 
 
 class PublicRoom:
@@ -99,6 +103,7 @@ class PublicRoom:
                 self._events.append(Welcomed())
             case wire.PING:
                 self._out += wire.pong(frame[1])
+                self._events.append(Pinged())
             case wire.CONNECT_CLIENT:
                 self._events.append(GuestCame(guest=frame[1]))
             case wire.DISCONNECT_CLIENT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wlnet.client.lobby.dialing import Dialing, Unreachable
-from wlnet.client.net.network import Network, Stream, StreamEnd, TlsOptions
+from wlnet.client.net.network import Network, Stream, StreamEnd, Timer, TlsOptions
 from wlnet.protocols.exchange.messages import VERSION
 from wlnet.protocols.metaserver.wire import encode
 from wlnet.protocols.stun.wire import Endpoint
@@ -20,6 +20,7 @@ class Question:
     """Begins when it is made, ends by one call of *done*.
 
     :param done: told True, False, or a sentence why the lobby cannot be reached.
+    :ivar certain: it has answered; what is silent may only be starting.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class Question:
         self._answer = answer
         self._heard = b""
         self._stream: Stream | None = None
+        self._timer: Timer | None = None
+        self.certain = False
         self._dialing = Dialing(network, addresses, port, self, self._dialed, tls=tls, timeout=connect)
 
     def cancel(self) -> None:
@@ -52,9 +55,12 @@ class Question:
             return
         self._stream = result
         result.write(encode("WLNET", str(VERSION)))
-        self._network.call_later(self._answer, lambda: self._tell(False))
+        self._timer = self._network.call_later(self._answer, lambda: self._tell(False))
 
     def _tell(self, known: bool | str) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.abort()
@@ -67,6 +73,7 @@ class Question:
 
     def received(self, data: bytes) -> None:
         """The answer, or part of it."""
+        self.certain = True
         self._heard += data
         if self._heard.startswith(_ANSWER):
             self._tell(True)

@@ -47,6 +47,9 @@ class Visit:
     def begin(self, stream: Stream, hello: Hello, purpose: int) -> None:
         """The game is there."""
         self.begun = True
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         if self.peer is None:
             stream.close()
             return

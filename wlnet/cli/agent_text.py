@@ -59,6 +59,8 @@ def _sentence(report: News) -> str:
 
 def _later(report: News) -> str:
     match report:
+        case news.LeftGame(game=game, reason=reason):
+            return f"The game {shown(game)!r} was left. {reason}".rstrip()
         case news.GuestPath(other=other, news=PathGone(reason=reason)):
             return f"{shown(other)}: {reason}"
         case news.GuestPath(other=other, news=PathNews() as path):
@@ -94,6 +96,8 @@ class AgentBoard:
                 self._door = f"metaserver for the game: 127.0.0.1 port {lobby}"
             case news.Online(player=player):
                 self._players[player] = "in the lobby"
+            case news.Offline(player=player, left=True):
+                self._players.pop(player, None)
             case news.Offline(player=player):
                 self._players[player] = "the lobby is away"
             case news.Hosting(game=game):
@@ -106,6 +110,8 @@ class AgentBoard:
                 self._others[game, other] = _Other(path)
             case news.GuestPath(game=game, other=other, news=PathGone(reason=reason)):
                 self._others[game, other] = _Other(None, reason)
+            case news.LeftGame(game=game):
+                self._games.pop(game, None)
             case news.Parted(game=game, other=other):
                 self._others.pop((game, other), None)
             case _:

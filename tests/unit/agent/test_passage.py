@@ -24,7 +24,7 @@ def seated() -> Passage:
     passage.server_said(encode("LOGIN", "ann", "UNREGISTERED") + encode("TIME", "1"))
     assert passage.to_game() == encode("LOGIN", "ann", "UNREGISTERED") + encode("TIME", "1")
     assert passage.to_server() == encode("WLNET", "1")
-    assert passage.events() == [Seated(name="ann", key="nonce")]
+    assert passage.events() == [Seated(name="ann", key="ann nonce")]
     passage.server_said(encode("WLNET", "1", message(HELLO)))
     assert passage.to_game() == b""
     assert passage.events() == [Greeted(hello=HELLO)]
