@@ -30,6 +30,8 @@ _IDENTITY = re.compile(r"[0-9a-f]{32}")
 _STANDARD_INPUT = "-"
 _REFRESH = 1.0
 _SOCKETS = 8192
+_GOODBYES = 1.0
+"""Seconds after the end for the router and the lobby to take note."""
 _LAST_RESORT = 2.5
 """Seconds after the end until what still holds the process (a look-up of a name, say) is cut off."""
 
@@ -252,6 +254,8 @@ class _Program:
         self._code = FAILED
         self._over = False
         self._left: Any = None
+        self._is_gone = False
+        self._mapper: Any = None
 
     def run(self) -> int:
         """Until it is over."""
@@ -287,9 +291,10 @@ class _Program:
             secret=self._secret,
             build=f"wlnet-{__version__}",
         )
-        mapper = None if arguments.no_mapping or arguments.relay_only else PortMapper(self._network)
+        if not (arguments.no_mapping or arguments.relay_only):
+            self._mapper = PortMapper(self._network)
         party = WatchedParty(
-            self._network, arguments.lobby, login, forwarding, _options(arguments), mapper=mapper
+            self._network, arguments.lobby, login, forwarding, _options(arguments), mapper=self._mapper
         )
         party.watcher = forwarding
         return party
@@ -327,6 +332,17 @@ class _Program:
         self._over = True
         self._show(self._screen.finish)
         cut_off(code)
+        # What was opened at the router is given back, and goodbyes reach the lobby, before we are gone.
+        if self._mapper is not None:
+            self._mapper.close(lambda: self._network.when_quiet(self._gone))
+        else:
+            self._network.when_quiet(self._gone)
+        self._reactor.callLater(_GOODBYES, self._gone)
+
+    def _gone(self) -> None:
+        if self._is_gone:
+            return
+        self._is_gone = True
         if self._left is not None:
             self._left.callback(None)
         else:

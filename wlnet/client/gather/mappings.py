@@ -42,3 +42,13 @@ class Mapper(Protocol):
             Nothing is told where no router grants anything.
         :param wanted_port: the external port one would like; 0: any.
         """
+
+
+class RouterMapper(Mapper, Protocol):
+    """A mapper as its owner has it."""
+
+    def refresh(self) -> None:
+        """Our network may have changed, or the router started again: ask for everything anew."""
+
+    def close(self, done: Callable[[], None]) -> None:
+        """Give all mappings back; *done* is called when the router knows, or soon in any case."""

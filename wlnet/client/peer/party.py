@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from msgspec.structs import replace
 
-from wlnet.client.gather.mappings import Mapper
+from wlnet.client.gather.mappings import RouterMapper
 from wlnet.client.lobby.address import LobbyAddress
 from wlnet.client.lobby.link import LobbyHandler, LobbyLimits, LobbyLink
 from wlnet.client.lobby.session import Login
@@ -92,7 +92,7 @@ class Party(LobbyHandler):
         options: PartyOptions | None = None,
         *,
         gatherer: Callable[[Party], Gatherer] | None = None,
-        mapper: Mapper | None = None,
+        mapper: RouterMapper | None = None,
         limits: LobbyLimits | None = None,
         link: Callable[[Party], Link] | None = None,
         identity: Callable[[], Identity] = make_identity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wlnet.client.gather.gatherer import Gatherer as AttemptGatherer
-from wlnet.client.gather.mappings import Mapper
+from wlnet.client.gather.mappings import RouterMapper
 from wlnet.client.gather.surveyor import Surveyor
 from wlnet.client.gather.words import GatherOptions, ServerPlace
 from wlnet.client.net.network import Network
@@ -26,10 +26,12 @@ class Surveying:
         network: Network,
         options: GatherOptions,
         changed: Callable[[], None],
-        mapper: Mapper | None = None,
+        mapper: RouterMapper | None = None,
     ) -> None:
+        self._mapper = mapper
+        self._changed = changed
         self.surveyor = Surveyor(
-            network, ServerPlace(addresses=()), udp=options.udp, tcp=options.tcp, changed=changed
+            network, ServerPlace(addresses=()), udp=options.udp, tcp=options.tcp, changed=self._moved
         )
         self._gatherer = AttemptGatherer(network, self.surveyor, options, mapper)
 
@@ -53,6 +55,11 @@ class Surveying:
         """For one attempt."""
         return self._gatherer.gather(begin, events)
 
+    def _moved(self) -> None:
+        if self._mapper is not None:
+            self._mapper.refresh()  # perhaps it is another router now
+        self._changed()
+
     def close(self) -> None:
-        """Nothing is called any more."""
+        """Nothing is called any more; the mapper is for its owner to close."""
         self.surveyor.close()
