@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from wlnet.agent.news import News
 
 _REFRESH = 1.0
+_GOODBYES = 4.0
+"""Seconds at most for leaving games, lobby and router politely."""
 _NARROWEST = 20
 
 _EPILOG = """\
@@ -137,6 +139,7 @@ class _Program:
         self._log = log
         self._reactor: Any = reactor
         self._agent: Agent | None = None
+        self._network: Any = None
         self._board = AgentBoard(self._amounts)
         self._terminal = not arguments.json and sys.stdout.isatty()
         self._drawn = 0
@@ -172,7 +175,8 @@ class _Program:
             public_relay_port=arguments.public_relay_port,
             party=PartyOptions(tls_ca=arguments.ca, gather=gather, join_timeout=30.0),
         )
-        mapper = None if arguments.no_mapping or arguments.relay_only else lambda: PortMapper(network)
+        mapper = None if arguments.no_mapping or arguments.relay_only else PortMapper(network)
+        self._network = network
         self._agent = Agent(network, options, self._show, mapper)
         try:
             self._agent.start()
@@ -263,10 +267,12 @@ class _Program:
         left: Deferred[None] = Deferred()
 
         def done() -> None:
-            cut_off(self._code)
-            left.callback(None)
+            if not left.called:
+                cut_off(self._code)
+                left.callback(None)
 
-        agent.close(done)
+        agent.close(lambda: self._network.when_quiet(done))
+        self._reactor.callLater(_GOODBYES, done)
         return left
 
 
