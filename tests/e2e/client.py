@@ -20,7 +20,7 @@ FAST_AND_QUIET = ("--nosound", "--xres=800", "--yres=600", "--language=en", "--m
 
 @dataclass(frozen=True)
 class Identity:
-    """Who logs in, and where."""
+    """Who logs in, and where; if `host` is empty, whoever starts the client tells it that."""
 
     name: str
     host: str
@@ -41,9 +41,10 @@ class Client:
         self.screen = Screen(self._log)
         command = [
             *prefix, BINARY, f"--homedir={home}", *FAST_AND_QUIET,
-            f"--metaserver={who.host}", f"--metaserverport={who.port}",
             f"--nickname={who.name}", f"--realname={who.name}",
         ]  # fmt: skip
+        if who.host:
+            command += [f"--metaserver={who.host}", f"--metaserverport={who.port}"]
         if who.password:
             digest = sha1(who.password.encode()).hexdigest()
             command += ["--registered=true", f"--password_sha1={digest}"]
@@ -57,6 +58,14 @@ class Client:
             command, env=environment, cwd=home, stdin=subprocess.DEVNULL,
             stdout=self._log, stderr=subprocess.STDOUT,
         )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        """Of the game itself, which another program may have started."""
+        for pid in (self.process.pid, *_children(self.process.pid)):
+            if Path(f"/proc/{pid}/exe").resolve() == Path(BINARY).resolve():
+                return pid
+        raise AssertionError(f"no game of {self.who.name} runs")
 
     def close(self) -> None:
         self.process.terminate()
@@ -107,3 +116,11 @@ class Client:
                 continue
             return
         raise TimedOutError(f"{self.who.name}: {what} did not happen after {tries} tries")
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(child)
+        for tasks in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in tasks.read_text().split()
+    ]

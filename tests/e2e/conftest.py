@@ -5,13 +5,30 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from tests.e2e.namespace import NoNamespaceError
 from tests.e2e.world import World, missing_programs
 
-WORLD = pytest.StashKey[World]()
+
+class Scene(Protocol):
+    """Where the steps of a module happen.
+
+    :ivar failed_step: the first one that failed; "" if none did.
+    """
+
+    failed_step: str
+
+    def shoot(self, title: str) -> None:
+        """Screenshots of all displays."""
+
+    def explain(self) -> str:
+        """For a failure report."""
+
+
+WORLD = pytest.StashKey[Scene]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -22,6 +22,7 @@ class Area(NamedTuple):
 WHOLE = Area(0, 0, WIDTH, HEIGHT)
 
 MENU_EXIT = Area(404, 505, 162, 38)
+MENU_EXIT_BUTTON = Point(485, 524)
 
 # The path at the top: "Metaserver Lobby > Launch Game > Choose Map"
 TITLE = Area(30, 4, 500, 24)
@@ -46,7 +47,7 @@ def lobby_name(row: int) -> Area:
     return Area(62, 119 + 20 * row, 178, 20)
 
 
-SETUP_CLIENTS = Area(72, 104, 130, 70)
+SETUP_CLIENTS = Area(72, 104, 130, 100)
 SETUP_MAP_NAME = Area(494, 106, 266, 26)
 SETUP_CHAT_LINES = Area(42, 366, 430, 166)
 SETUP_CHANGE_MAP = Point(627, 455)

@@ -21,14 +21,24 @@ def missing_programs() -> list[str]:
     return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
-def artifacts_folder() -> Path:
+def artifacts_folder(part: str = "") -> Path:
     """Where screenshots, logs and the transcript go; those of an earlier run are removed."""
-    folder = Path(os.environ.get("WLNET_E2E_ARTIFACTS", "artifacts")).resolve()
+    folder = Path(os.environ.get("WLNET_E2E_ARTIFACTS", "artifacts")).resolve() / part
     folder.mkdir(parents=True, exist_ok=True)
-    for pattern in ("[0-9][0-9]-*.png", "failure-*.png", "client-*.log", "server.log", "transcript.txt"):
+    for pattern in ("[0-9][0-9]-*.png", "failure-*.png", "*.log", "*.jsonl", "transcript.txt"):
         for old in folder.glob(pattern):
             old.unlink()
     return folder
+
+
+def explain(artifacts: Path) -> str:
+    """Ends of the logs in a folder, and its pictures."""
+    parts = []
+    for path in sorted([*artifacts.glob("*.log"), *artifacts.glob("*.jsonl")]):
+        lines = path.read_text(errors="replace").splitlines()[-TAIL:]
+        parts.append("\n".join([f"--- end of {path}", *lines]))
+    pictures = sorted(artifacts.glob("*.png"), key=lambda path: path.stat().st_mtime)
+    return "\n".join([*parts, "--- screenshots, newest last:", *map(str, pictures)])
 
 
 class World:
@@ -77,14 +87,7 @@ class World:
 
     def explain(self) -> str:
         """For a failure report: ends of the logs, and where the pictures are."""
-        parts = []
-        for path in sorted(self.artifacts.glob("*.log")):
-            lines = path.read_text(errors="replace").splitlines()[-TAIL:]
-            parts.append("\n".join([f"--- end of {path}", *lines]))
-        pictures = sorted(self.artifacts.glob("*.png"), key=lambda path: path.stat().st_mtime)
-        parts.append(f"--- what was sent: {self.artifacts / 'transcript.txt'}; screenshots, newest last:")
-        parts.extend(str(path) for path in pictures)
-        return "\n".join(parts)
+        return f"{explain(self.artifacts)}\n--- what was sent: {self.artifacts / 'transcript.txt'}"
 
     def close(self) -> None:
         self._stack.close()

@@ -66,7 +66,7 @@ class Link:
 
     def __init__(self, above: Namespace, device: str, wires: Wires, wire: str | None) -> None:
         self._above = above
-        self._device = device
+        self.device = device
         self._wires = wires
         self._wire = wire
         self._loss = 0.0
@@ -98,11 +98,11 @@ class Link:
 
     def _load(self) -> None:
         lost = round((self._loss if self._up else 1.0) * _LOSS_STEPS)
-        table = f"link_{self._device}"
+        table = f"link_{self.device}"
         script = f"table inet {table} {{}}\ndelete table inet {table}\n"
         if lost:
             lose = f"numgen random mod {_LOSS_STEPS} < {lost} drop" if lost < _LOSS_STEPS else "drop"
-            rules = "\n".join(f'{way} "{self._device}" {lose}' for way in ("iifname", "oifname"))
+            rules = "\n".join(f'{way} "{self.device}" {lose}' for way in ("iifname", "oifname"))
             hook = "type filter hook forward priority -10; policy accept;"
             script += f"table inet {table} {{\nchain forward {{\n{hook}\n{rules}\n}}\n}}\n"
         self._above.nft(script)
