@@ -155,7 +155,7 @@ def raise_open_files_limit(config: Config) -> None:
     if "relay" in config.server.roles:
         needed += limits.relay_connections
         needed += limits.stun_connections if config.stun.enabled else 0
-    needed += config.web.connections if config.web.enabled else 0
+    needed += config.web.connections * (2 if config.web.status_listen else 1) if config.web.enabled else 0
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return

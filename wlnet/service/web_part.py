@@ -54,7 +54,7 @@ class WebPart:
         self._listening: list[Listening] = []
         settings = shared.config.web
         self._trusted = TrustedNetworks(shared.config.limits.trusted_networks)
-        self._gate = ConnectionGate(settings.connections, settings.connections_per_address, self._trusted)
+        self._gates: list[ConnectionGate] = []
         self._observe()
         if not settings.enabled:
             return
@@ -112,10 +112,14 @@ class WebPart:
             _log.warn("no HTTP: {why}, or web.enabled = false", why=error)
             return
         shared = self._shared
+        settings = shared.config.web
+        # A gate each, so that the public cannot keep out the monitoring.
+        gate = ConnectionGate(settings.connections, settings.connections_per_address, self._trusted)
+        self._gates.append(gate)
         factory = WebFactory(
             Pages(pages, self._counter),
-            shared.config.web,
-            self._gate,
+            settings,
+            gate,
             self._trusted,
             shared.agenda,
             shared.metrics,
@@ -137,6 +141,6 @@ class WebPart:
             ("uptime_seconds", "Seconds since the start", self._uptime),
             ("reactor_lag_seconds", "How late work is done, at the last look", lambda: self._lag.latest),
             ("reactor_lag_worst_seconds", "The same, the most of a minute", lambda: self._lag.worst),
-            ("web_connections_now", "HTTP connections", lambda: len(self._gate)),
+            ("web_connections_now", "HTTP connections", lambda: sum(map(len, self._gates))),
         ):
             metrics.observe(f"wlnet_{name}", text, read)

@@ -148,9 +148,8 @@ class WebChannel(HTTPChannel):
 
 
 class WebFactory(Factory):
-    """Makes the connections of one or several ports with the same pages and limits.
+    """Makes the connections of a port.
 
-    :param gate: shared by all such ports.
     :param may_log: whether one more line about an address may be logged.
     """
 

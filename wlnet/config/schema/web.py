@@ -46,7 +46,9 @@ class Web(Section, frozen=True):
             description="A request not complete by then is refused; an answer not taken as long after is cut off."
         ),
     ] = 10.0
-    connections: Annotated[AtLeastOne, Meta(description="Connections at a time.")] = 200
+    connections: Annotated[
+        AtLeastOne, Meta(description="Connections at a time, at each of the two ports.")
+    ] = 200
     connections_per_address: Annotated[
         AtLeastOne, Meta(description="The same from one IPv4 address or IPv6 /64.")
     ] = 20
