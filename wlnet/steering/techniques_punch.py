@@ -140,17 +140,19 @@ def birthday(pairing: Pairing) -> Verdict:
         listen=pairing.tcp,
         budget=options.birthday_ports,
     )
-    rounds = 1 if pairing.tcp else max(1, round(seconds / 2))
+    # Packets that arrive before a guess can cost the easy side its port towards their sender: until the spray
+    # is over, only primers open the ports of the hard one.
     many = Order(
         act=Act.OPEN,
         socket=SocketRule.MANY,
         sockets=options.birthday_sockets,
         targets=(_target(ends[easy]),),
-        start=pairing.start_together(hard) + later,
+        start=round(pairing.start_together(hard) + later, 4),
         pacing=0.002,
         repeat=0.0 if pairing.tcp else 2.0,
+        primer=0.0 if pairing.tcp else round(seconds, 4),
         listen=pairing.tcp,
-        budget=options.birthday_sockets * rounds,
+        budget=options.birthday_sockets * (1 if pairing.tcp else 4),
     )
     orders = {easy: spray, hard: many}
     return Draft(

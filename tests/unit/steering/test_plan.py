@@ -222,6 +222,11 @@ def test_birthday_is_agreed_to_by_both_once_a_pair_and_never_on_hearsay() -> Non
     assert (birthday.host.socket, birthday.host.sockets) == (SocketRule.MANY, 256)
     assert (birthday.guest.spray, birthday.guest.budget) == (1024, 1024)
     assert birthday.guest.start >= OPTIONS.birthday_start
+    # Nothing of the hard side arrives before the spray is over, and then all its sockets send.
+    spray = birthday.guest.pacing * birthday.guest.spray
+    assert birthday.host.primer == pytest.approx(spray)
+    assert birthday.deadline > spray + birthday.host.repeat + 256 * birthday.host.pacing
+    assert birthday.host.budget >= 3 * 256
 
     not_agreed = make_plan(hard, replace(easy, birthday=False), OPTIONS)
     assert reason(not_agreed, Technique.BIRTHDAY) == "The guest has not agreed to try many ports."

@@ -92,6 +92,8 @@ MAX_DELIVERED = 4096
 MAX_EVENTS = 1024
 MAX_AT_ONCE = 64
 """Packets of one step in one tick."""
+PRIMER_PAUSE = 0.1
+"""After so many primers at once."""
 
 
 class Dropped(StrEnum):

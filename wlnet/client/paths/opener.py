@@ -62,6 +62,7 @@ class Opener:
         self._round_at = arrived + order.start + order.primer
         self._next: float | None = self._round_at
         self._primer_at: float | None = None
+        self._primed = 0
         if primers and order.primer > 0 and not order.spray:
             self._primer_at = arrived + order.start
         if not self._shots:
@@ -81,9 +82,13 @@ class Opener:
         if self._primer_at is not None:
             if now < self._primer_at:
                 return shots
-            self._primer_at = None
-            shots += [shot._replace(primer=True) for shot in self._shots[: limits.MAX_AT_ONCE]]
-            self._budget -= len(shots)
+            primed = self._shots[self._primed : self._primed + limits.MAX_AT_ONCE]
+            shots += [shot._replace(primer=True) for shot in primed]
+            self._primed += len(primed)
+            self._budget -= len(primed)
+            again = now + limits.PRIMER_PAUSE
+            more = self._primed < len(self._shots) and again < self._round_at
+            self._primer_at = again if more else None
         while self._next is not None and self._next <= now and len(shots) < limits.MAX_AT_ONCE:
             if self._budget <= 0:
                 self._next = None

@@ -63,6 +63,18 @@ def test_primers_first_and_the_rest_so_much_later_in_any_case() -> None:
     assert run(order, primers=False) == [(150, 1, 40000, False), (150, 1, 40001, False)]
 
 
+def test_primers_of_many_sockets_in_bursts() -> None:
+    order = Order(act=Act.OPEN, primer=10, pacing=0.002, budget=400)
+    sent = run(order, sockets=tuple(range(1, 151)), targets=(A,))
+    assert [(at, socket) for at, socket, _, primer in sent if primer] == [
+        (100 * (number // limits.MAX_AT_ONCE), number + 1) for number in range(150)
+    ]
+    rest = [(at, socket) for at, socket, _, primer in sent if not primer]
+    assert (rest[0], len(rest)) == ((10_000, 1), 150)
+    short = run(Order(act=Act.OPEN, primer=0.1, budget=400), sockets=tuple(range(1, 151)), targets=(A,))
+    assert sum(primer for *_, primer in short) == limits.MAX_AT_ONCE
+
+
 def test_many_sockets() -> None:
     order = Order(act=Act.OPEN, pacing=0.002, budget=99)
     assert [(socket, port) for _, socket, port, _ in run(order, (1, 2))] == [
