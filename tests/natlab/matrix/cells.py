@@ -291,7 +291,7 @@ class _Play:
                 f"first byte after {outcome.first_byte:.2f} s, {outcome.starved:.2f} s of it starved"
             )
         limit = UPGRADE + outcome.starved_upgrade
-        if outcome.letter != "B" and outcome.upgrade > limit:
+        if not self.cell.birthday and outcome.upgrade > limit:
             starved = outcome.starved_upgrade
             self._problem(f"best path {outcome.upgrade:.2f} s after the first byte, {starved:.2f} s starved")
 

@@ -113,7 +113,7 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
 def _excused(outcome: Outcome) -> bool:
     """No fault, because the machine was busy with other cells."""
     late = (outcome.first_byte or 0.0) > FIRST_BYTE
-    slow = (outcome.upgrade or 0.0) > UPGRADE and outcome.letter != "B"
+    slow = (outcome.upgrade or 0.0) > UPGRADE and not outcome.birthday
     allowed = FALLBACK + (EVENTS[outcome.event].outage if outcome.event else 0.0)
     return not outcome.problems and (late or slow or (outcome.silence or 0.0) > allowed)
 
@@ -227,7 +227,8 @@ def _times(outcomes: Sequence[Outcome]) -> str:
         carried = sorted(
             {f"{outcome.transport.upper()}{f'/IPv{f}' if (f := outcome.family) else ''}" for outcome in group}
         )
-        upgrades = [outcome.upgrade for outcome in group if outcome.upgrade]
+        moved = [outcome for outcome in group if outcome.letter == "B" or not outcome.birthday]
+        upgrades = [outcome.upgrade for outcome in moved if outcome.upgrade]
         first = _spread(outcome.first_byte for outcome in group)
         lines.append(f"| {letter} | {len(group)} | {', '.join(carried)} | {first} | {_spread(upgrades)} |")
     return "\n".join([*lines, ""])
