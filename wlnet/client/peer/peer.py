@@ -208,7 +208,7 @@ class Peer(TalkOwner):
             self.stop(ended.text)
         elif attempt is self._routes.newest and reason is EndReason.CONNECTED:
             self._rejoin.tried()
-        elif attempt is self._routes.newest:
+        elif attempt is self._routes.newest and reason is not EndReason.REPLACED:  # the next one begins
             self._rejoin.failed(self._network.now())
         self.touched()
 
