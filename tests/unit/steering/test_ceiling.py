@@ -6,66 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.steering.kinds import OPTIONS, TCP, UDP, peer
+from tests.natlab.matrix import ceiling
+from tests.natlab.matrix.ceiling import OF_TECHNIQUE
+from tests.unit.steering.kinds import BEHAVIOURS, OPTIONS, TCP, UDP, peer
 from wlnet.steering.model import PathKind, Side, Technique, Transport
 from wlnet.steering.orders import Plan
 from wlnet.steering.plan import make_plan
 
-# D direct or by reversal, M mapped port, S one-sided to a reflexive endpoint, P two-sided punch, A the side
-# that filters by address learns the port, G outer address with local port, Q counted ports, B birthday,
-# R relay.
-LETTER = {
-    Technique.LAN: "L",
-    Technique.PUBLIC: "D",
-    Technique.REVERSAL: "D",
-    Technique.MAPPED: "M",
-    Technique.REFLEXIVE: "S",
-    Technique.PUNCH: "P",
-    Technique.TCP_PUNCH: "P",
-    Technique.LOCAL_PORT: "G",
-    Technique.PREDICTION: "Q",
-    Technique.LEARNED_PORT: "A",
-    Technique.BIRTHDAY: "B",
-    Technique.RELAY_UDP: "R",
-    Technique.RELAY_TCP: "R",
-    Technique.RELAY_TLS: "R",
-}
-
-GROUPS = {
-    "open": ("open",),
-    "mapped": ("upnp", "upnp-sym"),
-    "full-cone": ("full-cone",),
-    "EIM": ("open-fw", "port-restricted", "pr-reject", "pr-clash", "eim-remap", "cgn", "upnp-cgn"),
-    "restricted": ("restricted",),
-    "pr-collide": ("pr-collide",),
-    "sym-seq": ("sym-seq",),
-    "HARD": ("sym-random", "cgn-sym"),
-    "udp-blocked": ("udp-blocked",),
-    "tcp443": ("tcp443",),
-}
-
-# Columns as in GROUPS; each cell is what UDP and what TCP reaches.
-TABLE = {
-    "open": "DD DD DD DD DD DD DD DD RD RD",
-    "mapped": "   MM MM MM MM MM MM MM RM RM",
-    "full-cone": "      SS SS SS SS SS SS RS RR",
-    "EIM": "         PP PP GG QQ BB RP RR",
-    "restricted": "            PP GG QQ AA RP RR",
-    "pr-collide": "               GG GG RR RG RR",
-    "sym-seq": "                  QQ RR RQ RR",
-    "HARD": "                     RR RB RR",
-    "udp-blocked": "                        RP RR",
-    "tcp443": "                           RR",
-}
+# Those the policy can tell apart: v6-fw is as port-restricted over IPv4.
+GROUPS = {name: tuple(kind for kind in kinds if kind in BEHAVIOURS) for name, kinds in ceiling.GROUPS.items()}
 
 
 def cells() -> list[tuple[str, str, Transport, str]]:
+    """What UDP and what TCP reaches."""
     found = []
-    for row, text in TABLE.items():
-        for place, column in enumerate(GROUPS):
-            letters = text[place * 3 : place * 3 + 2].strip()
-            if letters:
-                found += [(row, column, UDP, letters[0]), (row, column, TCP, letters[1])]
+    for row, column, udp, tcp in ceiling.groups():
+        found += [(row, column, UDP, udp), (row, column, TCP, tcp)]
     return found
 
 
@@ -81,11 +37,11 @@ def plans(row: str, column: str) -> Iterator[Plan]:
 def promised(plan: Plan, transport: Transport) -> str:
     """The best step promised by what was measured; without any, the relay over whatever there is."""
     of_transport = [step for step in plan.steps if step.transport is transport and not step.guess]
-    return LETTER[of_transport[0].technique] if of_transport else "R"
+    return OF_TECHNIQUE[of_transport[0].technique] if of_transport else "R"
 
 
 def test_the_table_has_all_55_cells() -> None:
-    assert sum(len(text.split()) for text in TABLE.values()) == 55
+    assert len(cells()) == 2 * 55
 
 
 @pytest.mark.parametrize(("row", "column", "transport", "letter"), cells())
@@ -101,7 +57,7 @@ def test_nothing_better_than_the_ceiling_is_tried_but_a_cheap_guess(
     better = "DMSPGQABR"[: "DMSPGQABR".index(letter)]
     for plan in plans(row, column):
         for step in plan.steps:
-            if step.transport is transport and LETTER[step.technique] in better:
+            if step.transport is transport and OF_TECHNIQUE[step.technique] in better:
                 assert step.guess
                 assert step.technique is Technique.LOCAL_PORT
 
