@@ -237,6 +237,7 @@ class Agent(PlayerUser):
 
     def connection_lost(self, connection: Connection, reason: str) -> None:
         """See :class:`~wlnet.agent.connection.ConnectionUser`."""
+        self._known_until = 0.0  # who comes back may be another one, elsewhere
         player = self._owners.get(connection)
         if player is not None and player.connection is connection:
             player.lobby_lost(reason)
