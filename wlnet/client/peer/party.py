@@ -37,7 +37,7 @@ from wlnet.rendezvous.events import (
     Told,
     Unpublished,
 )
-from wlnet.steering.model import Side
+from wlnet.steering.model import PathKind, Side
 
 _SUPERSEDED = 10.0
 """A former tunnel of a guest ends if the lobby said within so long that he asked again."""
@@ -451,7 +451,7 @@ class _Relayed(PeerUser):
         self._party.peer_ready(peer)
 
     def peer_path(self, peer: Peer, news: PathNews | PathGone) -> None:
-        if isinstance(news, PathGone) or news.moved is MoveReason.LOST:
+        if isinstance(news, PathGone) or news.moved is MoveReason.LOST or _back_to_relay(news):
             self._party.path_lost()
         self._party.user.peer_path(peer, news)
 
@@ -463,6 +463,11 @@ class _Relayed(PeerUser):
 
     def peer_closed(self, peer: Peer, text: str) -> None:
         self._party.peer_closed(peer, text)
+
+
+def _back_to_relay(news: PathNews) -> bool:
+    """A host may hear of a dead path from the guest, who noticed it first, though it was the host's doing."""
+    return news.moved is MoveReason.PEER and news.kind is PathKind.RELAYED
 
 
 def _traffic(text: str) -> Literal["tcp", "udp"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.client.peer.town import GAME, Player, Town, kinds, numbered
 from wlnet.client.paths.words import MoveReason
@@ -182,6 +183,23 @@ def test_a_host_whose_lobby_dies_after_his_paths_notices_it_and_keeps_his_name()
     chat.send(b"there you are")
     assert town.net.run_until(lambda: host.chats and host.chats[0].got == b"there you are", 60) < 25
     assert host.party.name == "ann"
+    town.close()
+
+
+def test_a_host_led_back_to_the_relay_by_the_guest_looks_after_the_lobby() -> None:
+    """What he did not notice himself may have been his own line; nothing else notices a silent lobby."""
+    town = Town()
+    host, _ = punched(town)
+    town.net.link(host.machine, town.server.host, cut=True)
+    town.net.advance(12)
+    assert not host.said("lost")
+    path = host.peer.path
+    assert path is not None
+    # Whose check is late first is a matter of milliseconds, so the news is made here.
+    host.peer._user.peer_path(host.peer, replace(path, kind=R, moved=MoveReason.PEER))
+    town.net.run_until(lambda: host.said("lost"), 6)
+    town.net.link(host.machine, town.server.host, cut=False)
+    town.net.run_until(lambda: len(host.said("ready")) == 2, 30)
     town.close()
 
 
