@@ -201,7 +201,20 @@ class Meetings:
         self.close(meeting, _LEFT[meeting.side_of(member)])
 
     def close(self, meeting: Meeting, reason: EndReason) -> None:
-        """End a meeting and what it has at the relay."""
+        """End a meeting and what it has at the relay.
+
+        If its attempt has ended already the two play by themselves: only they can stop when one is removed.
+        """
+        if meeting.over and reason is EndReason.REMOVED:
+            self._tell_both(
+                meeting,
+                Ended(
+                    attempt=meeting.number,
+                    reason=reason,
+                    kind=None,
+                    text="One of the two was removed from the lobby.",
+                ),
+            )
         meeting.attempt.end(reason)
         self._forget(meeting)
         self._relays.revoke(meeting.pair)
@@ -245,14 +258,17 @@ class Meetings:
         ended = Ended(
             attempt=attempt.number, reason=outcome.reason, kind=outcome.path, text=attempt.sentence()
         )
-        for seat in meeting.seats.values():
-            if seat.member.present:
-                seat.member.inbox.tell(ended)
+        self._tell_both(meeting, ended)
         self._ended(meeting)
         # The meeting stays known while its relay may be in use; what it was made of need not.
         attempt.forget()
         for seat in meeting.seats.values():
             seat.claims = Claims()
+
+    def _tell_both(self, meeting: Meeting, ended: Ended) -> None:
+        for seat in meeting.seats.values():
+            if seat.member.present:
+                seat.member.inbox.tell(ended)
 
     def _remember_birthday(self, meeting: Meeting) -> None:
         key = _names(meeting.seats[Side.HOST].member, meeting.seats[Side.GUEST].member)

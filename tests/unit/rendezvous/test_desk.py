@@ -492,6 +492,19 @@ def test_a_kick_ends_attempts_and_closes_the_relay_in_the_same_instant() -> None
     assert guest.client.closed
 
 
+def test_a_kick_is_told_to_those_who_play_without_us() -> None:
+    book = Guestbook()
+    host, guest, mine, _ = joined(book)
+    number = mine.attempt
+    host.say(claims(peer("port-restricted"), HOST_AT, number))
+    guest.say(claims(peer("cgn"), GUEST_AT, number))
+    guest.say(Carried(attempt=number, step=4))
+    assert only(host.say(Carried(attempt=number, step=4)), Ended).reason is EndReason.CONNECTED
+    book.rig.lobby.discipline.remove("bob", "op", "rude", 300, "KICKED")
+    told = [one for one in host.news() if isinstance(one, Ended)]
+    assert [(one.attempt, one.reason, one.kind) for one in told] == [(number, EndReason.REMOVED, None)]
+
+
 def test_a_kick_reaches_a_player_whose_connection_was_lost() -> None:
     book = Guestbook()
     _, guest, mine, _ = joined(book)
