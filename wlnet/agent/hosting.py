@@ -74,6 +74,7 @@ class HostedRoom:
         self._dialing: Dialing | None = None
         self._stream: Stream | None = None
         self._over = False
+        self._doubt: Timer | None = None
         self._timer: Timer | None = network.call_later(
             options.come, lambda: self.close("The game did not come.")
         )
@@ -189,11 +190,30 @@ class HostedRoom:
             self._public.dismiss(guest)
             self._flush()
 
+    def doubt(self) -> None:
+        """See whether the public relay is there: the lobby was lost, and this connection may have died with it.
+
+        The game waits for guests it does not hear of, so all would stand still until the silence is too long.
+        """
+        if self._host is None or self._public is None or self._doubt is not None:
+            return
+        self._doubt = self._network.call_later(
+            self._options.relay_answer, lambda: self.upstream_lost("TIMEOUT")
+        )
+        self._public.ask()
+        self._flush()
+
+    def _trust(self) -> None:
+        if self._doubt is not None:
+            self._doubt.cancel()
+            self._doubt = None
+
     def upstream_said(self, data: bytes) -> None:
         """Bytes of the public relay."""
         public = self._public
         if public is None:
             return
+        self._trust()
         public.receive(data)
         for event in public.events():
             self._happened(event)
@@ -210,6 +230,7 @@ class HostedRoom:
             return
         self._public = None
         self._appoint(None, lambda: None)
+        self._trust()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
@@ -274,6 +295,7 @@ class HostedRoom:
             return
         self._over = True
         self._appoint(None, lambda: None)
+        self._trust()
         if self._dialing is not None:
             self._dialing.cancel()
         self._refuse("NORMAL")

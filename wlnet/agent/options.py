@@ -33,6 +33,7 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
     :ivar streams: a guest may have so many connections to the room over his path.
     :ivar forget: a game that has gone is remembered so long, for it may come back.
     :ivar relay_silence: so long without a ping of the public relay, which sent some before: it is gone.
+    :ivar relay_answer: after the lobby was away the public relay has so long to say something, or it is gone.
     """
 
     lobby: LobbyAddress
@@ -57,6 +58,7 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
     streams: int = 4
     forget: float = 360.0
     relay_silence: float = 90.0
+    relay_answer: float = 10.0
     party: PartyOptions = field(default_factory=lambda: PartyOptions(join_timeout=30.0))
 
     def of_party(self) -> PartyOptions:

@@ -172,6 +172,8 @@ class Player:
         else:
             self._linked = True
             self._party.lobby_ready(self.name, hello)
+            if self.room is not None:
+                self.room.doubt()
 
     # -- hosting ---------------------------------------------------------------------------------
 

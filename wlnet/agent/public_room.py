@@ -97,6 +97,10 @@ class PublicRoom:
         """We have done with him: he is kicked, or his id may be used again."""
         self._out += wire.disconnect_client(guest)
 
+    def ask(self) -> None:
+        """Something it answers at once."""
+        self._out += wire.round_trip_time_request()
+
     def _frame(self, frame: bytes) -> None:
         match frame[0]:
             case wire.WELCOME:
@@ -113,7 +117,7 @@ class PublicRoom:
             case wire.DISCONNECT:
                 self._end(frame[1:-1].decode("ascii", "replace"))
             case _:
-                pass  # round trip times, which nobody asked for; packets for guests, which we are not
+                pass  # round trip times, which nobody wants to know; packets for guests, which we are not
 
     def _end(self, reason: str) -> None:
         if not self._over:

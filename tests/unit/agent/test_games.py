@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.agent.hamlet import Hamlet, Machine, RelayLine
-from wlnet.agent.news import Hosted, Joining, LeftGame, Note
+from wlnet.agent.news import Hosted, Joining, LeftGame, Note, Offline
 from wlnet.agent.passage import Opened
 from wlnet.protocols.widelands_relay import wire
 from wlnet.steering.model import PathKind
@@ -155,6 +155,33 @@ def test_a_public_relay_that_falls_silent_is_given_up() -> None:
     hamlet.until(lambda: ("DisconnectClient", 3) in host.frames, 120)
     assert not host.over
     assert plain is not None
+
+
+@pytest.mark.parametrize("moves", [True, False], ids=["another address", "only the lobby was away"])
+def test_a_host_who_is_back_in_the_lobby_sees_whether_the_public_relay_is_there(*, moves: bool) -> None:
+    """The game waits for all its guests: those it cannot reach any more must not hold up the others."""
+    hamlet = Hamlet()
+    ann, _, host, guest = duel(hamlet)
+    hamlet.plain_guest(GAME)
+    hamlet.until(lambda: ("ConnectClient", 3) in host.frames)
+    nat = ann.host.nat
+    assert nat is not None
+    before = hamlet.net.time
+    if moves:
+        nat.public = "192.0.2.77"  # all mappings are gone, and nobody is told
+        nat.forget()
+        hamlet.until(lambda: ann.said(Offline))
+    ann.lobby()
+    hamlet.net.advance(12)
+    if moves:
+        hamlet.until(lambda: ("DisconnectClient", 3) in host.frames)
+        assert hamlet.net.time - before < 30
+        assert "public relay has gone" in ann.said(Note)[-1].text
+    else:
+        assert ("DisconnectClient", 3) not in host.frames
+    host.say(wire.to_clients([2], b"on we go"))
+    hamlet.until(lambda: words_of(guest) == b"on we go", 5)
+    hamlet.close()
 
 
 def test_without_other_guests_the_end_of_the_relay_is_the_end() -> None:
