@@ -18,7 +18,7 @@ import pytest
 from tests.natlab.lab import Lab
 from tests.natlab.matrix.world import start_server
 from tests.natlab.site import Site
-from tests.support.authority import Authority
+from tests.support.certificates import Authority
 
 pytestmark = pytest.mark.natlab
 

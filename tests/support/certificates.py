@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -43,6 +44,7 @@ class Authority:
             .not_valid_before(now - timedelta(days=2))
             .not_valid_after(now + timedelta(days=2))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_SIGNS, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -53,22 +55,31 @@ class Authority:
         self, name: str = NAME, days: float = 1.0, stem: str = "server", *, password: bytes | None = None
     ) -> tuple[Path, Path]:
         """The files of a new certificate for *name* and loopback, and of its key; an old one is replaced."""
+        files = self._folder / f"{stem}.pem", self._folder / f"{stem}.key"
+        for file, content in zip(files, self._make((name, "127.0.0.1", "::1"), days, password), strict=True):
+            put(file, content)
+        return files
+
+    def certificate(self, *names: str, expired: bool = False) -> Path:
+        """One file with a key and a certificate for these host names and addresses."""
+        certificate, key = self._make(names, -1.0 if expired else 1.0, None)
+        file = self._folder / f"{names[0].replace(':', '_')}{'-expired' * expired}.pem"
+        file.write_bytes(key + certificate)
+        return file
+
+    def _make(self, names: Sequence[str], days: float, password: bytes | None) -> tuple[bytes, bytes]:
+        """A certificate and its key, PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]))
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1.5))
             .not_valid_after(now + timedelta(days=days))
-            .add_extension(
-                x509.SubjectAlternativeName(
-                    [x509.DNSName(name), *(x509.IPAddress(ip_address(one)) for one in ("127.0.0.1", "::1"))]
-                ),
-                critical=False,
-            )
+            .add_extension(x509.SubjectAlternativeName([_general(one) for one in names]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
             )
@@ -77,17 +88,21 @@ class Authority:
         encryption = (
             serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
         )
-        files = self._folder / f"{stem}.pem", self._folder / f"{stem}.key"
-        put(files[0], certificate.public_bytes(serialization.Encoding.PEM))
-        put(
-            files[1],
+        return (
+            certificate.public_bytes(serialization.Encoding.PEM),
             key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption),
         )
-        return files
 
     def client(self) -> ssl.SSLContext:
         """For a client that trusts this authority only."""
         return ssl.create_default_context(cafile=str(self.file))
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def put(path: Path, content: bytes) -> None:

@@ -34,7 +34,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 RoomId = Annotated[str, Meta(min_length=1, max_length=128)]
 Number = Annotated[int, Meta(ge=0, le=2**53)]
 PortNumber = Annotated[int, Meta(ge=0, le=65535)]
-PairId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+PairId = Annotated[str, Meta(pattern="^[0-9a-f]{32}\\Z")]
 Literals = Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=64)]
 
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 from pathlib import Path
 
-from tests.support.authority import Authority
+from tests.support.certificates import Authority
 from tests.support.network_contract import Conversation, NetworkContract, Recorder
 from tests.support.tls_server import TlsServer, echo
 from wlnet.client.net.network import StreamEnd, TlsOptions

@@ -10,7 +10,7 @@ from tests.natlab.lab import Lab
 from tests.natlab.matrix.cells import Stage
 from tests.natlab.matrix.town import Town
 from tests.natlab.site import Server
-from tests.support.authority import Authority
+from tests.support.certificates import Authority
 from tests.support.server_process import ServerProcess, Settings
 
 # As an operator leaves them; the log is complete, for whoever looks for the reason of a failure.
