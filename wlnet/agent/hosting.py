@@ -191,7 +191,7 @@ class HostedRoom:
             self._flush()
 
     def doubt(self) -> None:
-        """See whether the public relay is there: the lobby was lost, and this connection may have died with it.
+        """See whether the public relay is there: the lobby was lost, and it may have been lost as well.
 
         The game waits for guests it does not hear of, so all would stand still until the silence is too long.
         """
