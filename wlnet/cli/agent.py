@@ -31,6 +31,7 @@ _REFRESH = 1.0
 _GOODBYES = 4.0
 """Seconds at most for leaving games, lobby and router politely."""
 _NARROWEST = 20
+_SHORTEST_GRACE, _LONGEST_GRACE = 15, 3600
 
 _EPILOG = """\
   wlnet agent --lobby tls://lobby.example.org
@@ -71,6 +72,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="agree to trying up to 1024 random ports where nothing else helps",
     )
     how.add_argument("--relay-only", action="store_true", help="let nobody but the server learn your address")
+    how.add_argument(
+        "--grace", metavar="SECONDS", type=checked(_grace), default=60.0,
+        help="keep a game so long while nothing gets through between its players; the other player's agent "
+        "must be as patient (default: %(default)g)",
+    )  # fmt: skip
     here = parser.add_argument_group("this machine")
     here.add_argument(
         "--lobby-port", metavar="PORT", type=checked(_port), default=7395,
@@ -102,6 +108,12 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise ValueError(f"{text!r} is no port: a number from 0 to 65535.")
     return int(text)
+
+
+def _grace(text: str) -> float:
+    if not (text.isascii() and text.isdigit() and _SHORTEST_GRACE <= int(text) <= _LONGEST_GRACE):
+        raise ValueError(f"{text!r}: whole seconds, {_SHORTEST_GRACE} to {_LONGEST_GRACE}.")
+    return float(text)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -140,6 +152,7 @@ class _Program:
         self._reactor: Any = reactor
         self._agent: Agent | None = None
         self._network: Any = None
+        self._lobby_port = arguments.lobby_port
         self._board = AgentBoard(self._amounts)
         self._terminal = not arguments.json and sys.stdout.isatty()
         self._drawn = 0
@@ -173,6 +186,7 @@ class _Program:
             lobby_port=arguments.lobby_port,
             relay_port=arguments.relay_port,
             public_relay_port=arguments.public_relay_port,
+            grace=arguments.grace,
             party=PartyOptions(tls_ca=arguments.ca, gather=gather, join_timeout=30.0),
         )
         mapper = None if arguments.no_mapping or arguments.relay_only else PortMapper(network)
@@ -190,7 +204,7 @@ class _Program:
             self._reactor.stop()
             return
         self._reactor.callLater(_REFRESH, self._refresh)
-        words = [word for word in arguments.command if word != "--"]
+        words = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
         if words:
             self._start_game(words)
 
@@ -198,7 +212,7 @@ class _Program:
         from wlnet.cli.agent_game import start  # noqa: PLC0415
 
         try:
-            self._game = start(self._reactor, words, self._arguments.lobby_port, self._game_over)
+            self._game = start(self._reactor, words, self._lobby_port, self._game_over)
         except OSError as error:
             print(f"wlnet: {words[0]}: {error.strerror or error}", file=sys.stderr)
             self._code = FAILED
@@ -213,13 +227,20 @@ class _Program:
     # -- output ----------------------------------------------------------------------------------
 
     def _show(self, news: News) -> None:
+        from wlnet.agent.news import Listening  # noqa: PLC0415
         from wlnet.cli.agent_text import sentence  # noqa: PLC0415
 
+        if isinstance(news, Listening):
+            self._lobby_port = news.lobby_port
         self._board.take(news)
         text = sentence(news)
         if self._log is not None:
-            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-            self._log.flush()
+            try:
+                self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+                self._log.flush()
+            except OSError as error:
+                print(f"wlnet: {self._arguments.log}: {error.strerror or error}", file=sys.stderr)
+                self._log = None
         try:
             if self._arguments.json:
                 from wlnet.cli.agent_json import line  # noqa: PLC0415
@@ -304,6 +325,7 @@ def _drop_root(user: str | None) -> None:
         os.setgroups([])
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
+        os.environ.update(HOME=entry.pw_dir, USER=name, LOGNAME=name)  # for the game
     elif user is None:
         print(
             f"wlnet: this runs as root, for {name} cannot read the program. Start it as yourself, or name "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from wlnet.agent import news
 from wlnet.agent.news import News
@@ -12,8 +13,12 @@ from wlnet.client.lobby.words import shown
 from wlnet.client.peer.words import PathGone, PathNews
 
 _MOST_ROWS = 12
+_MOST_KEPT = 64
+"""Players, games and others remembered; the oldest go."""
 _TRANSPORTS = {"tcp": "TCP", "udp": "UDP"}
 
+T = TypeVar("T")
+V = TypeVar("V")
 Amounts = Callable[[str, str], tuple[int, int]]
 """Bytes sent to and received from the player of that name in the game of that name."""
 
@@ -79,6 +84,11 @@ class _Other:
     trouble: str = ""
 
 
+def _bound(kept: dict[T, V]) -> None:
+    while len(kept) > _MOST_KEPT:
+        del kept[next(iter(kept))]
+
+
 class AgentBoard:
     """Follows what the agent tells."""
 
@@ -116,6 +126,14 @@ class AgentBoard:
                 self._others.pop((game, other), None)
             case _:
                 pass
+        _bound(self._players)
+        _bound(self._games)
+        _bound(self._others)
+
+    @property
+    def size(self) -> int:
+        """How much is remembered."""
+        return len(self._players) + len(self._games) + len(self._others)
 
     def lines(self, width: int) -> list[str]:
         """The block, no line longer than *width*."""
