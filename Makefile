@@ -8,7 +8,7 @@ BIN := .venv/bin
 help:
 	@echo 'make run      set everything up and start lobby and relay in the foreground (ARGS="--set lobby.port=7000")'
 	@echo 'make test     set everything up and run all checks, unit and integration tests'
-	@echo 'make e2e      drive two real Widelands clients and a sample of the NAT matrix (root on Debian; installs them)'
+	@echo 'make e2e      drive real Widelands clients, with and without agents, and a sample of the NAT matrix (root on Debian; installs them)'
 	@echo 'make natlab   try everything with routers of all kinds, in namespaces (root only; installs tools on Debian)'
 	@echo 'make natlab-matrix   of that only every network with every other one; both write docs/nat-matrix.md'
 	@echo 'make bench    measure relay and lobby beside a reference in C (see bench/README.md)'
