@@ -161,6 +161,17 @@ def test_units(tmp_path: Path) -> None:
         # settings that do not fit each other
         ('[server]\nroles = ["relay", "relay"]', "FILE:2: server.roles: a role is there twice"),
         ("[relay]\nport = 7395", "FILE:2: relay.port: 7395 is both lobby.port and relay.port"),
+        ("[web]\nport = 7395", "FILE:2: web.port: 7395 is both lobby.port and web.port"),
+        (
+            '[web]\nstatus_listen = ["::"]\nstatus_port = 8080',
+            "FILE:3: web.status_port: 8080 is both web.port and web.status_port",
+        ),
+        ('[web]\nlisten = ["localhost"]', 'FILE:2: web.listen: "localhost" is no IP address'),
+        (
+            '[web]\nstatus_origin = "https://example.org/games"',
+            'FILE:2: web.status_origin: "https://example.org/games" is no origin',
+        ),
+        ('[web]\nstatus_origin = "*\\r\\nX: y"', "FILE:2: web.status_origin: "),
         ("[stun]\nport = 3479", "FILE:2: stun.port: 3479 is both stun.port and stun.second_port"),
         ('[tls]\nkey = "x.key"', "FILE:2: tls.key: needs tls.certificate as well"),
         ('[tls]\ncertificate = "x.pem"', "FILE:2: tls.certificate: needs tls.key as well"),
