@@ -44,11 +44,11 @@ HOMES = Mix(
         "udp-blocked": 1,
     },
     "Our estimate, on the careful side of: 82 % of NATs keep one port for all destinations (Ford, Srisuresh, "
-    "Kegel, USENIX 2005: here 85 %); port mapping works in a minority of homes (DiCioccio et al., PAM 2012: "
+    "Kegel, USENIX 2005: here 84 %); port mapping works in a minority of homes (DiCioccio et al., PAM 2012: "
     "no UPnP data at all in most of 120 000 homes; here 16 %); carriers translate in 17 to 18 % of fixed "
     "networks (Richter et al., IMC 2016; 10 % of providers in Europe and the USA, Mandalari et al. 2017: "
-    "here 15 %), many of them with unpredictable ports. About 45 % of users have IPv6 (APNIC, Google), but "
-    "few pairs of players both have it: only the 6 % of v6-fw are counted, and with each other.",
+    "here 15 %), many of them with unpredictable ports. IPv6 counts only for the 6 % of v6-fw and between "
+    "them, although far more users have it.",
 )
 MOBILE = Mix(
     "a third on mobile or shared networks",
