@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -263,11 +264,16 @@ def _mix(mix: Mix) -> str:
     return f"**{mix.name}**: {', '.join(f'{kind} {share} %' for kind, share in shares)}. {mix.words}\n"
 
 
+def _at_most(seconds: float | None) -> str:
+    """The next half second: as good for comparing, and mostly the same in the next run."""
+    return "-" if seconds is None else f"{math.ceil(seconds * 2) / 2:.1f}"
+
+
 def _details(outcomes: Sequence[Outcome]) -> str:
     lines = [
         "## Every game",
         "",
-        "<details><summary>host, guest, path, times in seconds</summary>",
+        "<details><summary>host, guest, path; times in seconds, rounded up to halves</summary>",
         "",
         "| host | guest | game | path | technique | carried over | first byte | upgrade | wrong |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -277,9 +283,7 @@ def _details(outcomes: Sequence[Outcome]) -> str:
             continue
         family = f"/IPv{outcome.family}" if outcome.family else ""
         carried = f"{outcome.transport.upper()}{family}"
-        times = [
-            f"{value:.1f}" if value is not None else "-" for value in (outcome.first_byte, outcome.upgrade)
-        ]
+        times = [_at_most(value) for value in (outcome.first_byte, outcome.upgrade)]
         game = outcome.traffic.upper() + (", B agreed" if outcome.birthday else "")
         words = [outcome.host, outcome.guest, game, mark(outcome), outcome.technique, carried, *times]
         lines.append(f"| {' | '.join(words)} | {'; '.join(outcome.problems)} |")
