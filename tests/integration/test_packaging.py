@@ -80,7 +80,7 @@ def test_the_server_starts_and_stops(programs: Path, elsewhere: Path) -> None:
             [
                 str(programs / "twistd"), "--nodaemon", "--pidfile=", "wlnet", "--ready-file", str(ready),
                 "--set", "lobby.port=0", "--set", "relay.port=0",
-                "--set", "stun.port=0", "--set", "stun.second_port=0",
+                "--set", "stun.port=0", "--set", "stun.second_port=0", "--set", "web.port=0",
             ],
             cwd=elsewhere, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -92,7 +92,8 @@ def test_the_server_starts_and_stops(programs: Path, elsewhere: Path) -> None:
             time.sleep(0.05)
         document = json.loads(ready.read_text())
         assert document["pid"] == process.pid
-        assert {entry["name"] for entry in document["listening"]} == {"lobby", "relay", "stun", "stun2"}
+        names = {entry["name"] for entry in document["listening"]}
+        assert names == {"lobby", "relay", "stun", "stun2", "web"}
         for entry in document["listening"]:
             host = "::1" if ":" in entry["host"] else "127.0.0.1"
             socket.create_connection((host, entry["port"]), 5).close()

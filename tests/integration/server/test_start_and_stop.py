@@ -30,7 +30,7 @@ def refused(*words: str, state_dir: Path, prefix: tuple[str, ...] = ()) -> str:
         f"server.state_dir={state_dir}",
     ]
     command += ["--set", "lobby.port=0", "--set", "relay.port=0"]
-    command += ["--set", "stun.port=0", "--set", "stun.second_port=0", *words]
+    command += ["--set", "stun.port=0", "--set", "stun.second_port=0", "--set", "web.port=0", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, cwd="/")
     said = done.stdout + done.stderr
     assert done.returncode != 0, said

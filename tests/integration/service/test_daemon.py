@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 TWISTD = str(Path(sys.executable).parent / "twistd")
-FREE_PORTS = ("lobby.port=0", "relay.port=0", "stun.enabled=false")
+FREE_PORTS = ("lobby.port=0", "relay.port=0", "stun.enabled=false", "web.enabled=false")
 
 
 def start(
@@ -62,7 +62,13 @@ def test_who_starts_it_is_told_that_it_could_not(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = start(
             tmp_path,
-            settings=("lobby.listen=127.0.0.1", f"lobby.port={port}", "relay.port=0", "stun.enabled=false"),
+            settings=(
+                "lobby.listen=127.0.0.1",
+                f"lobby.port={port}",
+                "relay.port=0",
+                "stun.enabled=false",
+                "web.enabled=false",
+            ),
         )
     assert done.returncode == 1
     assert f"lobby.port: 127.0.0.1:{port} is in use" in done.stderr

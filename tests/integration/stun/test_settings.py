@@ -14,7 +14,7 @@ from tests.support.stun import request
 def complaint(tmp_path: Path, settings: Settings) -> str:
     """What is said of STUN by a server that has to do without: lobby and relay must run all the same."""
     server = ServerProcess(tmp_path, settings)
-    assert {entry["name"] for entry in server.ready["listening"]} == {"lobby", "relay"}
+    assert {entry["name"] for entry in server.ready["listening"]} == {"lobby", "relay", "web"}
     assert server.stop() == 0
     server.check_log()
     (line,) = [line for line in server.log.splitlines() if "no STUN" in line]
@@ -43,7 +43,7 @@ def test_a_port_in_use(tmp_path: Path, kind: socket.SocketKind) -> None:
 
 def test_switched_off(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, {"stun.enabled": False})
-    assert {entry["name"] for entry in server.ready["listening"]} == {"lobby", "relay"}
+    assert {entry["name"] for entry in server.ready["listening"]} == {"lobby", "relay", "web"}
     assert server.stop() == 0
 
 
