@@ -191,7 +191,6 @@ class Homes:
             process = PeerProcess(site.host, words, self._folder / f"agent-{name}")
             self._stack.callback(self._close_agent, name, process)
             lone = LoneAgent(process)
-            lone.wait("listening")
         who = Identity(name, HERE if agent else self.lab.server.ipv4, LOBBY_PORT)
         return self._add(site, self._client(who, site.host.namespace.prefix()), lone)
 
@@ -233,6 +232,8 @@ class Homes:
         """From the start of the games to the lobby."""
 
         def act(home: Home) -> None:
+            if home.agent is not None:
+                home.agent.wait("listening")
             home.client.screen.wait_text("Exit Widelands", layout.MENU_EXIT, timeout=60)
             actions.log_in(home.client)
 

@@ -66,8 +66,10 @@ def test_02_guests_with_and_without_an_agent_join(scene: Scene) -> None:
     scene.alice.told.wait("hosting", game=GAME)
     scene.observer.wait_game(GAME, "SETUP")
     actions.choose_crater(scene.alice.client)
+    scene.together(
+        lambda home: home.client.screen.wait_text(GAME, layout.LOBBY_GAMES), scene.bob, scene.carol
+    )
     for home in (scene.bob, scene.carol):
-        home.client.screen.wait_text(GAME, layout.LOBBY_GAMES)
         actions.join_first_game(home.client, scene.alice.client)
         scene.observer.wait_client(home.name, game=GAME)
     assert scene.bob.told.wait("joining", game=GAME)["over_path"]
@@ -183,6 +185,7 @@ def test_08_the_host_leaves(scene: Scene) -> None:
 def test_09_server_and_agents_end_cleanly(scene: Scene) -> None:
     scene.observer.refresh()
     assert scene.observer.games == {}
+    scene.observer.close()
     assert scene.server.stop() == 0
     scene.server.check_log()
     for home in (scene.alice, scene.bob):

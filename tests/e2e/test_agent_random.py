@@ -98,6 +98,7 @@ def test_04_the_game_ends_with_its_agent(scene: Scene) -> None:
 
 def test_05_the_server_stops_cleanly(scene: Scene) -> None:
     wait_for(lambda: set(scene.observer.clients) == {"watcher"}, "both gone from the lobby")
+    scene.observer.close()
     assert scene.server.stop() == 0
     scene.server.check_log()
     for home in (scene.alice, scene.bob):
