@@ -47,6 +47,8 @@ def _sentence(report: News) -> str:
             return "The lobby knows nothing but its relay; all games go over that."
         case news.Online(player=player):
             return f"{shown(player)} is in the lobby."
+        case news.Offline(player=player, left=True):
+            return f"{shown(player)} has left the lobby."
         case news.Offline(player=player, reason=reason):
             return f"{shown(player)}: {reason} Games under way go on."
         case news.Hosting(game=game):

@@ -42,6 +42,7 @@ EVERYTHING: list[tuple[News, str]] = [
     (news.LobbyKnown(exchange=False), "nothing but its relay"),
     (news.Online(player="ann"), "ann is in the lobby"),
     (news.Offline(player="ann", reason="Lost.", left=False), "ann: Lost. Games under way go on."),
+    (news.Offline(player="ann", reason="Left.", left=True), "ann has left the lobby."),
     (news.Hosting(game="duel"), "'duel' is open"),
     (news.Hosted(game="duel", reason=""), "'duel' is closed."),
     (news.Joining(game="duel", over_path=True, reason=""), "without the public relay"),
