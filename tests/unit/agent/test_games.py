@@ -376,3 +376,62 @@ def test_more_players_than_are_remembered() -> None:
         hamlet.net.advance(0.5)
     assert len(bob.agent.players) == 16
     hamlet.close()
+
+
+def test_a_host_who_is_lost_before_the_guests_game_came() -> None:
+    hamlet = Hamlet()
+    ann, bob = hamlet.machine("ann"), hamlet.machine("bob")
+    ann.host_game(ann.lobby(), GAME)
+    lobby = bob.lobby()
+    assert bob.asked(lobby, GAME)[1] == "127.0.0.1"
+    ann.close()
+    hamlet.until(lambda: peers(bob) == 0, 5)
+    late = bob.relay(wire.hello(1, GAME.encode(), b"client"))
+    hamlet.until(lambda: late.over)
+    assert late.frames == [("Disconnect", "GAME_UNKNOWN")]
+    hamlet.net.advance(20)
+    assert ann.closed == 1
+    assert ann.host.open == 0
+    bob.close()
+    hamlet.until(lambda: bob.closed == 1, 6)
+
+
+@pytest.mark.parametrize("patient", ["ann", "bob"])
+def test_the_less_patient_side_counts(patient: str) -> None:
+    hamlet = Hamlet()
+    ann = hamlet.machine("ann", grace=200.0 if patient == "ann" else 20.0)
+    bob = hamlet.machine("bob", grace=200.0 if patient == "bob" else 20.0)
+    host = ann.host_game(ann.lobby(), GAME)
+    guest = bob.join(bob.lobby(), GAME)
+    hamlet.net.advance(5)
+    bob.host.unplugged = True
+    hamlet.net.advance(50)
+    bob.host.unplugged = False
+    hamlet.until(lambda: guest.over and host.frames[-1] == ("DisconnectClient", 2), 30)
+    assert not host.over
+    hamlet.close()
+
+
+def test_the_lobby_restarts_and_a_game_can_be_joined_again() -> None:
+    hamlet = Hamlet()
+    ann, bob = hamlet.machine("ann"), hamlet.machine("bob")
+    ann_lobby, bob_lobby = ann.lobby(), bob.lobby()
+    host = ann.host_game(ann_lobby, GAME)
+    guest = bob.join(bob_lobby, GAME)
+    hamlet.server.lobby_down()
+    hamlet.net.advance(20)
+    assert not ann_lobby.over
+    guest.say(wire.to_host(b"meanwhile"))
+    hamlet.until(lambda: host.frames[-1] == ("FromClient", 2, b"meanwhile"))
+    hamlet.server.lobby_up()
+    hamlet.until(lambda: ann_lobby.over and bob_lobby.over, 15)
+    ann.lobby()
+    again = bob.lobby()
+    guest.stream.close()
+    hamlet.until(lambda: host.frames[-1] == ("DisconnectClient", 2))
+    hamlet.net.advance(10)
+    assert peers(bob) == 0
+    guest = bob.join(again, GAME)  # met anew, by way of the lobby
+    guest.say(wire.to_host(b"back"))
+    hamlet.until(lambda: host.frames[-1] == ("FromClient", 3, b"back"))
+    hamlet.close()
