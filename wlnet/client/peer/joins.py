@@ -37,7 +37,7 @@ class JoinsOwner(Protocol):
     def say(self, said: Said) -> bool:
         """To the lobby; False: it is not there."""
 
-    def doubt_link(self) -> None:
+    def doubt_link(self) -> bool:
         """The lobby should have answered."""
 
     def join_failed(self, game: str, text: str) -> None:

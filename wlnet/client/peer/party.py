@@ -119,6 +119,7 @@ class Party(LobbyHandler):
         self._doubt: Call | None = None
         self._doubted_at = -_DOUBT_PAUSE
         self._mending: Call | None = None
+        self._unasked = False
         self.link: Link = (
             link(self)
             if link is not None
@@ -260,23 +261,24 @@ class Party(LobbyHandler):
 
     def path_lost(self) -> None:
         """Used by peers: what killed the path may kill the connection to the lobby, too."""
-        self.doubt_link()
+        self._unasked = not self.doubt_link()
         if self._mending is None:
             self._mending = self._later(_DOUBT_PAUSE, self._mend)
 
     def _mend(self) -> None:
         self._mending = None
-        if any(peer.was_ready and peer.path is None for peer in self.peers):
+        if self._unasked or any(peer.was_ready and peer.path is None for peer in self.peers):
             self.path_lost()
 
-    def doubt_link(self) -> None:
-        """Used by joins: see whether the lobby is there."""
+    def doubt_link(self) -> bool:
+        """Used by joins: see whether the lobby is there. False: it was asked a moment ago already."""
         now = self.network.now()
-        if self._doubt is not None or self._over or now < self._doubted_at + _DOUBT_PAUSE:
-            return
-        if self._closing is None and self.link.negotiate():
+        if self._doubt is not None or now < self._doubted_at + _DOUBT_PAUSE:
+            return False
+        if self._closing is None and not self._over and self.link.negotiate():
             self._doubted_at = now
             self._doubt = self._later(self.options.lobby_answer, self._relink)
+        return True
 
     def _heard(self) -> None:
         if self._doubt is not None:
