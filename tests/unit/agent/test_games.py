@@ -435,3 +435,24 @@ def test_the_lobby_restarts_and_a_game_can_be_joined_again() -> None:
     guest.say(wire.to_host(b"back"))
     hamlet.until(lambda: host.frames[-1] == ("FromClient", 3, b"back"))
     hamlet.close()
+
+
+def test_a_game_that_logs_in_again_before_its_old_connection_is_gone() -> None:
+    """It hangs, is started again, and the lobby gives it its seat: the agent does the same."""
+    hamlet = Hamlet()
+    ann, bob = hamlet.machine("ann"), hamlet.machine("bob")
+    old = ann.lobby()
+    host = ann.host_game(old, GAME)
+    bob_lobby = bob.lobby()
+    old.stream.pause()  # answers no ping any more
+    again = ann.lobby()
+    assert again.packets[0] == ("LOGIN", "ann", "UNREGISTERED")
+    old.stream.resume()
+    hamlet.until(lambda: old.over, 5)
+    assert [one.name for one in ann.agent.players] == ["ann"]
+    hamlet.net.advance(5)
+    assert not again.over
+    guest = bob.join(bob_lobby, GAME)
+    guest.say(wire.to_host(b"found you"))
+    hamlet.until(lambda: host.frames[-1] == ("FromClient", 2, b"found you"))
+    hamlet.close()
