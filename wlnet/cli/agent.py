@@ -22,6 +22,7 @@ from wlnet.cli.playing import (
     cut_off,
     log_mistakes,
 )
+from wlnet.cli.signals import ignore_further
 
 if TYPE_CHECKING:
     from wlnet.agent.agent import Agent
@@ -277,6 +278,7 @@ class _Program:
 
     def _leave(self) -> Any:
         """The reactor is to stop, by a signal or with the game."""
+        ignore_further()
         from twisted.internet.defer import Deferred  # noqa: PLC0415
 
         self._over = True

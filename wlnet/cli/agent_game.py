@@ -57,5 +57,7 @@ def start(reactor: Any, words: Sequence[str], lobby_port: int, over: Callable[[i
 
     :raises OSError: there is no such program.
     """
-    process = subprocess.Popen(with_options(words, lobby_port))  # noqa: S603 - the player's own command
+    # Standard output is ours: what the game says there must not get between our lines.
+    command = with_options(words, lobby_port)
+    process = subprocess.Popen(command, stdout=2)  # noqa: S603 - the player's own command
     return Game(reactor, process, over)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from wlnet import __version__
 from wlnet.cli.playing import EXTRA, FAILED, WRONG_USAGE, checked
+from wlnet.cli.signals import ignore_further
 
 if TYPE_CHECKING:
     from wlnet.client.doctor.examination import Examination, Stage
@@ -184,6 +185,7 @@ class _Program:
 
     def _leave(self) -> Any:
         """The reactor stops: if by a signal, give the router its ports back first."""
+        ignore_further()
         from twisted.internet.defer import Deferred  # noqa: PLC0415
 
         if self._findings is not None or self._examination is None:

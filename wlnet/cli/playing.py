@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wlnet import __version__
+from wlnet.cli.signals import ignore_further
 
 if TYPE_CHECKING:
     from wlnet.cli.board import Amounts
@@ -350,6 +351,7 @@ class _Program:
 
     def _leave(self) -> Any:
         """The reactor is to stop, by a signal or by us."""
+        ignore_further()
         from twisted.internet.defer import Deferred  # noqa: PLC0415
 
         if self._over or self._forwarding is None:

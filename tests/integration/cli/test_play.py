@@ -291,6 +291,20 @@ def test_without_the_packages_for_players_it_says_which_to_install(tmp_path: Pat
         assert "pip install 'wlnet[client]'" in process.errors
 
 
+def test_asked_twice_it_leaves_once(players: Players) -> None:
+    game = players.game("tcp")
+    host = players.host("tcp", game.place)
+    join, port = players.join()
+    assert exchange(port, b"hello") == b"hello"
+    host.process.send_signal(signal.SIGTERM)
+    time.sleep(0.05)
+    host.process.send_signal(signal.SIGTERM)
+    assert host.wait() == 0
+    assert host.said("closed")
+    assert host.errors == ""
+    assert join.wait() in (0, 1)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_lobby_that_says_nothing_keeps_nobody(players: Players, how: signal.Signals) -> None:
     with socket.socket() as silent:
