@@ -82,7 +82,7 @@ class ApiContract(ABC):
         return game, here, there
 
     async def fails(self, kind: type[ClientError], promise: Awaitable[Any], words: str = "") -> None:
-        with pytest.raises(kind, match=words):
+        with pytest.raises(kind, match=words or None):
             await self.within(15, promise)
 
     # The lobby
